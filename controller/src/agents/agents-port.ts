@@ -1,0 +1,151 @@
+/** Agents as workflows see them: send and wait, with the errors that the agents themselves gave. */
+import type { Bus } from '@skerry/bus'
+import { commandReply, compareGeneration, fromErrorBody, type ErrorBody, parseAgentSubject, progress as progressSchema, type Row, SkerryError, type Status, statusesReply, subjects } from '@skerry/contract'
+import type { Graph } from '@skerry/graph'
+import type { AgentCommand, AgentsPort, Waiting } from '../workflows/world.ts'
+import type { AgentBook } from './book.ts'
+import { kindOf } from './documents.ts'
+import type { Syncer } from './sync.ts'
+
+/** How long an agent may be out of reach before a step fails: a restart or upgrade of an agent fits in. */
+const UNREACHABLE_MS = 15_000
+const LOOK_AGAIN_MS = 3_000
+
+export interface AgentsPorts {
+  bus: Bus
+  graph: Graph
+  book: AgentBook
+  syncer: Syncer
+  sleep(ms: number): Promise<void>
+  monotonic(): number
+}
+
+export class Agents implements AgentsPort {
+  readonly #p: AgentsPorts
+  readonly #progress = new Map<string, Waiting>()
+
+  constructor(ports: AgentsPorts) {
+    this.#p = ports
+    ports.bus.subscribe(subjects.progressOfAll, (m) => {
+      const id = parseAgentSubject(m.subject)?.rest[0]
+      const parsed = progressSchema.safeParse(m.data)
+      if (id && parsed.success) this.#progress.get(id)?.progress(parsed.data)
+    })
+  }
+
+  alive(agentUuid: string): boolean {
+    return this.#p.book.alive(agentUuid)
+  }
+
+  status(agentUuid: string, noun: string, uuid: string): Status | undefined {
+    return this.#p.book.statusOf(agentUuid, noun, uuid)
+  }
+
+  async converge(names: readonly string[], waiting: Waiting): Promise<Status[]> {
+    const keys = names.flatMap((name) => [...this.#p.graph.by('desired', 'of', name)].filter((k) => !this.#p.graph.get('desired', k)?.['tombstone']))
+    return Promise.all(keys.map((key) => this.#ready(key, waiting)))
+  }
+
+  /** Until the agent says Ready of this document or a later one. */
+  async #ready(key: string, waiting: Waiting): Promise<Status> {
+    const [agentUuid, noun, uuid] = key.split('/') as [string, string, string]
+    const { graph } = this.#p
+    const wanted = { incarnation: graph.incarnation, seq: graph.version('desired', key)! }
+    await this.#retrying(agentUuid, waiting, () => this.#p.syncer.deliver(agentUuid))
+    let asked = this.#p.monotonic()
+    for (;;) {
+      const status = this.#p.book.statusOf(agentUuid, noun, uuid)
+      if (status?.generation && compareGeneration(status.generation, wanted) >= 0) {
+        if (status.condition === 'Ready') return status
+        if (status.condition === 'Failed' || status.condition === 'Refused') throw this.#failure(agentUuid, status)
+      }
+      if (waiting.remainingMs() <= 0) throw new SkerryError('deadline-exceeded', `${noun} ${uuid} was not ready in time`, { ...this.#where(agentUuid), noun, uuid, condition: status?.condition ?? 'silent' })
+      await this.#nextStatus(agentUuid, noun, uuid, Math.min(LOOK_AGAIN_MS, Math.max(1, waiting.remainingMs())))
+      // A status that was published while nobody listened is asked for.
+      if (this.#p.monotonic() - asked > LOOK_AGAIN_MS) {
+        asked = this.#p.monotonic()
+        await this.#retrying(agentUuid, waiting, () => this.refresh(agentUuid))
+      }
+    }
+  }
+
+  /** Asks an agent for all its statuses. */
+  async refresh(agentUuid: string): Promise<void> {
+    const kind = kindOf(this.#p.graph, agentUuid)
+    if (!kind) throw new SkerryError('agent-absent', `agent ${agentUuid} is not enrolled any more`, { agentUuid })
+    const reply = await this.#p.bus.request(subjects.do(kind, agentUuid, 'agent', agentUuid, 'statuses'), {}, { timeoutMs: 10_000 })
+    for (const status of statusesReply.parse(reply.data).statuses) this.#p.book.status(agentUuid, status)
+  }
+
+  async gone(names: readonly string[], maxMs: number): Promise<boolean> {
+    const until = this.#p.monotonic() + maxMs
+    for (;;) {
+      const left = names.flatMap((name) => [...this.#p.graph.by('desired', 'of', name)]).filter((k) => this.#p.graph.get('desired', k)?.['tombstone'])
+      if (left.length === 0) return true
+      // Whoever is not there will be told when it comes back: no use in waiting.
+      if (left.every((key) => !this.alive(key.slice(0, key.indexOf('/')))) || this.#p.monotonic() >= until) return false
+      await this.#p.sleep(25)
+    }
+  }
+
+  async command(agentUuid: string, command: AgentCommand, waiting: Waiting): Promise<Row> {
+    const kind = kindOf(this.#p.graph, agentUuid)
+    if (!kind) throw new SkerryError('agent-absent', `agent ${agentUuid} is not enrolled`, { agentUuid })
+    const subject = subjects.do(kind, agentUuid, command.noun, command.uuid, command.verb)
+    this.#progress.set(command.id, waiting)
+    try {
+      return await this.#retrying(agentUuid, waiting, async () => {
+        const deadlineMs = Math.max(1, Math.min(waiting.remainingMs(), 2 ** 31 - 1))
+        const reply = await this.#p.bus.request(subject, { id: command.id, deadlineMs, epoch: this.#p.graph.epoch, mode: 'apply', input: command.input }, { timeoutMs: deadlineMs })
+        return commandReply.parse(reply.data).output
+      })
+    } finally {
+      this.#progress.delete(command.id)
+    }
+  }
+
+  /** Repeats while the agent can't be reached: requests carry ids or generations, so a repeat has one effect. */
+  async #retrying<T>(agentUuid: string, waiting: Waiting, fn: () => Promise<T>): Promise<T> {
+    const until = this.#p.monotonic() + Math.min(UNREACHABLE_MS, Math.max(0, waiting.remainingMs()))
+    for (;;) {
+      try {
+        return await fn()
+      } catch (error) {
+        const away = error instanceof SkerryError && error.code === 'agent-unreachable'
+        if (!away || this.#p.monotonic() >= until) throw this.#located(agentUuid, error)
+        await this.#p.sleep(300)
+      }
+    }
+  }
+
+  #nextStatus(agentUuid: string, noun: string, uuid: string, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        off()
+        resolve()
+      }
+      const off = this.#p.book.onStatus((agent, status) => {
+        if (agent === agentUuid && status.noun === noun && status.uuid === uuid) end()
+      })
+      void this.#p.sleep(ms).then(end)
+    })
+  }
+
+  #where(agentUuid: string): Row {
+    const agent = this.#p.graph.get('agent', agentUuid)
+    const host = agent?.['hostUuid'] ? this.#p.graph.get('host', agent['hostUuid'] as string) : undefined
+    return { agentUuid, agent: agent?.['name'], host: host?.['name'], hostUuid: agent?.['hostUuid'] ?? undefined }
+  }
+
+  #failure(agentUuid: string, status: Status): SkerryError {
+    const where = this.#where(agentUuid)
+    const cause = status.error ? fromErrorBody(status.error as unknown as ErrorBody) : undefined
+    const message = `${status.noun} ${status.uuid} on host ${where['host'] ?? 'unknown'}: ${cause?.message ?? status.condition}`
+    return new SkerryError(cause?.code ?? 'internal', message, { ...where, noun: status.noun, uuid: status.uuid, ...(cause?.details ?? {}) }, cause ? { cause } : undefined)
+  }
+
+  #located(agentUuid: string, error: unknown): unknown {
+    if (!(error instanceof SkerryError)) return error
+    return new SkerryError(error.code, error.message, { ...this.#where(agentUuid), ...error.details }, { cause: error.cause })
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The HTTP door of the controller: two dialects over one route table, and the fixed paths beside them. It turns bytes into
+ * calls and results into bytes; it decides nothing about resources.
+ */
+import { PREFIX, routes } from '@skerry/contract'
+import { type Context, Hono } from 'hono'
+import { compress } from 'hono/compress'
+import { type Door, openDoor, type Visit } from './context.ts'
+import { zstackDialect } from './dialect-zstack.ts'
+import { type HttpMetrics, httpMetrics } from './metrics.ts'
+import { openapi } from './openapi.ts'
+import { ownRoot } from './own-routes.ts'
+import type { HttpOptions } from './ports.ts'
+import { json, text } from './reply.ts'
+
+/** What @hono/node-server hands in as `env`; absent when the app is called in process. */
+interface Env {
+  Bindings: { incoming?: { socket?: { remoteAddress?: string } } }
+}
+
+/** Paths that answer without a session, besides the contract's anonymous APIs. */
+export const anonymousPaths: readonly string[] = [routes.health, routes.ready, routes.metrics, routes.openapi, PREFIX.zstack + routes.apiJob, PREFIX.own + routes.console]
+
+/** `//` is one slash: some clients write `/zones//<uuid>` (zstack-wire). */
+const pathOf = (request: Request): string => new URL(request.url).pathname.replace(/\/{2,}/g, '/')
+
+function visitOf(c: Context<Env>, prefix: string): Visit {
+  const url = new URL(c.req.raw.url)
+  const address = c.env?.incoming?.socket?.remoteAddress ?? 'in-process'
+  return { request: c.req.raw, url, path: c.req.path.slice(prefix.length), address, facts: {} }
+}
+
+/** Runs a dialect, then logs and counts. Headers and raw paths are never logged: they hold sessions and tokens. */
+async function observed(door: Door, metrics: HttpMetrics, visit: Visit, run: (door: Door, visit: Visit) => Promise<Response>): Promise<Response> {
+  const began = door.clock.now()
+  const response = await run(door, visit)
+  const ms = door.clock.now() - began
+  const route = visit.facts.route ?? 'unknown'
+  metrics.observe(route, response.status, ms / 1000)
+  door.log.info({ ...visit.facts, route, status: response.status, ms }, 'request')
+  return response
+}
+
+/** The whole HTTP interface as a Hono app. Listens on nothing; see `listen`. */
+export function createHttp(options: HttpOptions): Hono<Env> {
+  const door = openDoor(options)
+  const metrics = httpMetrics()
+  const app = new Hono<Env>({ getPath: pathOf })
+  app.use(compress({ threshold: 1024 }))
+  app.get(routes.health, () => json(200, { status: 'ok' }))
+  app.get(routes.ready, () => (door.ready() ? json(200, { status: 'ready' }) : json(503, { status: 'starting' })))
+  app.get(routes.metrics, async () => text(200, (await metrics.text()) + ((await door.metrics?.()) ?? ''), { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }))
+  let document: unknown
+  app.get(routes.openapi, () => json(200, (document ??= openapi(door.ownRoutes, door.version))))
+  app.all(`${PREFIX.zstack}/*`, (c) => observed(door, metrics, visitOf(c, PREFIX.zstack), zstackDialect))
+  app.all(`${PREFIX.own}/*`, (c) => observed(door, metrics, visitOf(c, PREFIX.own), ownRoot))
+  app.notFound((c) => text(404, `no such path: ${c.req.path}`))
+  app.onError((error) => {
+    door.log.error({ error: error.message }, 'a request failed outside of its dialect')
+    return text(500, 'internal error')
+  })
+  return app
+}

@@ -1,0 +1,5 @@
+export { anonymousPaths, createHttp } from './app.ts'
+export { isLoopback, refusalToBind } from './bind-rules.ts'
+export { pollBody, zstackError } from './dialect-zstack.ts'
+export { type Listening, listen } from './listen.ts'
+export * from './ports.ts'

@@ -1,0 +1,53 @@
+/** Puts the app on a socket. The only file of the door that opens one. */
+import { createServer as createHttpServer, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { serve } from '@hono/node-server'
+import { SkerryError } from '@skerry/contract'
+import { refusalToBind } from './bind-rules.ts'
+import { serveConsoles } from './consoles.ts'
+import type { Consoles, Log } from './ports.ts'
+
+export interface ListenOptions {
+  app: { fetch: (request: Request, env: unknown) => Response | Promise<Response> }
+  addr: string
+  /** 0: any free port */
+  port: number
+  /** PEM texts */
+  tls?: { cert: string; key: string }
+  /** true while the administrator has the password that everybody knows */
+  defaultPassword: boolean
+  consoles?: Consoles
+  log: Log
+}
+
+export interface Listening {
+  port: number
+  url: string
+  server: Server
+  /** Stops accepting, ends what is open. */
+  close(): Promise<void>
+}
+
+/** Throws `invalid-argument` where binding is refused, and what the socket throws (EADDRINUSE, EACCES). */
+export function listen(o: ListenOptions): Promise<Listening> {
+  const refusal = refusalToBind({ address: o.addr, tls: o.tls !== undefined, defaultPassword: o.defaultPassword })
+  if (refusal) throw new SkerryError('invalid-argument', refusal, { address: o.addr })
+  return new Promise((resolve, reject) => {
+    const transport = o.tls ? { createServer: createTlsServer, serverOptions: o.tls } : { createServer: createHttpServer }
+    const server = serve({ fetch: o.app.fetch, hostname: o.addr, port: o.port, ...transport } as Parameters<typeof serve>[0], (info: AddressInfo) => {
+      server.off('error', reject)
+      const host = o.addr.includes(':') ? `[${o.addr}]` : o.addr
+      resolve({ port: info.port, url: `${o.tls ? 'https' : 'http'}://${host}:${info.port}`, server, close: () => closing(server) })
+    }) as Server
+    server.once('error', reject)
+    if (o.consoles) serveConsoles(server, o.consoles, o.log)
+  })
+}
+
+function closing(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error ? reject(error) : resolve()))
+    server.closeAllConnections()
+  })
+}

@@ -1,0 +1,58 @@
+/** Under /v1 a name stands for a uuid where it is unambiguous (DESIGN §2): in paths and in every parameter that ends in `Uuid(s)`. */
+import { type Resource, type Row, resourceOf, resources, SkerryError, uuid as uuidSchema } from '@skerry/contract'
+import type { Graph } from '@skerry/graph'
+import type { Route } from './routes.ts'
+
+const tables = Object.keys(resources).sort((a, b) => b.length - a.length)
+
+/**
+ * The resource that a parameter names: `zoneUuid` → zone, `defaultL3NetworkUuid` → l3Network,
+ * `primaryStorageUuidForRootVolume` → primaryStorage. `uuid` is the API's own resource. Undefined: not resolved.
+ */
+export function resourceNamedBy(parameter: string, own: Resource): Resource | undefined {
+  if (parameter === 'uuid') return own
+  if (parameter === 'sessionUuid' || parameter === 'resourceUuid' || parameter === 'tagUuids') return undefined
+  const stem = /^(.+?)Uuids?(For[A-Z]\w*)?$/.exec(parameter)?.[1]
+  if (stem === undefined) return undefined
+  const lower = stem.toLowerCase()
+  const table = tables.find((name) => lower === name.toLowerCase()) ?? tables.find((name) => lower.endsWith(name.toLowerCase()))
+  if (table) return resourceOf(table)
+  // `rootDiskOfferingUuid` ends in a name; `backupStorageUuids` is one; nothing else is left but typos of ours.
+  return undefined
+}
+
+function keysByName(graph: Graph, resource: Resource, name: string): string[] {
+  if (resource.indexes.includes('name')) return [...graph.by(resource.name, 'name', name)]
+  const keys: string[] = []
+  for (const [key, row] of graph.rows(resource.name)) if (row['name'] === name) keys.push(key)
+  return keys
+}
+
+/** The uuid behind a name; a uuid stays as it is. Throws `not-found`, or `ambiguous-name` with the candidates. */
+export function resolveName(graph: Graph, resource: Resource, given: string): string {
+  if (uuidSchema.safeParse(given).success) return given
+  const rows: Readonly<Row>[] = []
+  for (const key of keysByName(graph, resource, given)) {
+    const row = graph.get(resource.name, key)
+    if (row) rows.push(row)
+  }
+  const [only] = rows
+  if (only === undefined) throw new SkerryError('not-found', `there is no ${resource.noun} named ${JSON.stringify(given.slice(0, 255))}`, { resource: resource.name })
+  if (rows.length === 1) return String(only['uuid'])
+  const state = resource.states?.field
+  const candidates = rows.slice(0, 20).map((row) => ({ uuid: row['uuid'], createDate: row['createDate'], ...(state ? { [state]: row[state] } : {}) }))
+  throw new SkerryError('ambiguous-name', `${rows.length} ${resource.noun} resources are named ${JSON.stringify(given)}`, { resource: resource.name, candidates })
+}
+
+/** Input with every name replaced. Values that aren't text are left for the schema to refuse. */
+export function resolveNames(graph: Graph, route: Route, input: Record<string, unknown>): Record<string, unknown> {
+  const out: Record<string, unknown> = {}
+  for (const [parameter, value] of Object.entries(input)) {
+    const known = parameter in route.api.params.shape || route.names.includes(parameter)
+    const resource = known ? resourceNamedBy(parameter, route.resource) : undefined
+    if (resource === undefined) out[parameter] = value
+    else if (Array.isArray(value)) out[parameter] = value.map((one) => (typeof one === 'string' ? resolveName(graph, resource, one) : one))
+    else out[parameter] = typeof value === 'string' && value !== '' ? resolveName(graph, resource, value) : value
+  }
+  return out
+}

@@ -1,0 +1,109 @@
+/**
+ * A row of the graph as ZStack's inventory: declared fields without the hidden ones, nulls omitted, inlined children in
+ * their lists. Pure. Dates stay epoch milliseconds unless the caller hands in a form: dialects print them.
+ */
+import { baseFields, type Resource, type Row, resources } from '@skerry/contract'
+import type { Graph } from '@skerry/graph'
+import { elementOf, kindOf, shapeOf } from './fields.ts'
+
+/** How a timestamp is written. */
+export type TimeForm = (epochMs: number) => unknown
+
+interface Inlined {
+  list: string
+  child: Resource
+  via: string
+}
+
+interface Shape {
+  fields: readonly string[]
+  times: ReadonlySet<string>
+  inlined: readonly Inlined[]
+}
+
+const shapes = new Map<string, Shape>()
+
+/** Lists that are part of this resource's inventory: other resources' edges that say `inline`. */
+function inlinedIn(name: string): Inlined[] {
+  const found: Inlined[] = []
+  for (const child of Object.values(resources as Record<string, Resource>)) {
+    for (const edge of Object.values(child.edges)) {
+      if (edge.inline && edge.to === name) found.push({ list: edge.inverse, child, via: edge.via })
+    }
+  }
+  return found
+}
+
+/** What an inventory of this resource consists of; computed once. */
+export function shapeOfInventory(resource: Resource): Shape {
+  let shape = shapes.get(resource.name)
+  if (shape === undefined) {
+    const hidden = new Set(resource.hidden ?? [])
+    const declared = Object.entries({ ...baseFields, ...resource.fields }).filter(([field]) => !hidden.has(field))
+    shape = {
+      fields: declared.map(([field]) => field),
+      times: new Set(declared.filter(([, schema]) => kindOf(schema) === 'time').map(([field]) => field)),
+      inlined: inlinedIn(resource.name),
+    }
+    shapes.set(resource.name, shape)
+  }
+  return shape
+}
+
+/** NICs and volumes come in the order of their slots; what has no slot comes after, in the order it was made. */
+function bySlot(a: Row, b: Row): number {
+  const slot = (row: Row) => (typeof row['deviceId'] === 'number' ? row['deviceId'] : Number.MAX_SAFE_INTEGER)
+  return slot(a) - slot(b) || Number(a['createDate'] ?? 0) - Number(b['createDate'] ?? 0)
+}
+
+function children(graph: Graph, inlined: Inlined, uuid: unknown, form: TimeForm | undefined): Row[] {
+  const rows: Row[] = []
+  for (const key of graph.by(inlined.child.name, inlined.via, uuid)) {
+    const row = graph.get(inlined.child.name, key)
+    if (row) rows.push(row)
+  }
+  if (rows.length > 1) rows.sort(bySlot)
+  return rows.map((row) => render(graph, inlined.child, row, form))
+}
+
+/** The inventory of a row. `form` writes timestamps (default: epoch ms as stored). */
+export function render(graph: Graph, resource: Resource, row: Readonly<Row>, form?: TimeForm): Row {
+  const shape = shapeOfInventory(resource)
+  const out: Row = {}
+  for (const field of shape.fields) {
+    const value = row[field]
+    if (value === undefined || value === null) continue
+    out[field] = form !== undefined && shape.times.has(field) ? form(value as number) : value
+  }
+  for (const inlined of shape.inlined) out[inlined.list] = children(graph, inlined, row['uuid'], form)
+  return out
+}
+
+/** An already rendered inventory (epoch ms) with its timestamps written in another form, children too; nulls go. */
+export function withTimes(resource: Resource, inventory: Row, form: TimeForm): Row {
+  const { times, inlined } = shapeOfInventory(resource)
+  const out: Row = {}
+  for (const [field, value] of Object.entries(inventory)) {
+    if (value === null || value === undefined) continue
+    const list = inlined.find((i) => i.list === field)
+    if (list && Array.isArray(value)) out[field] = value.map((child: Row) => withTimes(list.child, child, form))
+    else out[field] = times.has(field) && typeof value === 'number' ? form(value) : value
+  }
+  return out
+}
+
+/** The same for a reply of its own (`result.kind: 'fields'`): timestamps are found by the reply's schema. */
+export function fieldsWithTimes(schema: Parameters<typeof shapeOf>[0], reply: Row, form: TimeForm): Row {
+  const shape = shapeOf(schema)
+  const out: Row = {}
+  for (const [field, value] of Object.entries(reply)) {
+    if (value === null || value === undefined) continue
+    const declared = shape[field]
+    const kind = declared ? kindOf(declared) : 'other'
+    if (kind === 'time' && typeof value === 'number') out[field] = form(value)
+    else if (kind === 'list' && Array.isArray(value) && kindOf(elementOf(declared!)) === 'object') {
+      out[field] = value.map((element: Row) => fieldsWithTimes(elementOf(declared!), element, form))
+    } else out[field] = value
+  }
+  return out
+}

@@ -1,0 +1,42 @@
+/** What can be asked of each resource: its visible fields and its relations to others, both ways. Computed from the contract. */
+import { baseFields, type Resource, resources } from '@skerry/contract'
+import type { QueryTarget } from '@skerry/query'
+import { kindOf } from './fields.ts'
+
+const all = Object.values(resources as Record<string, Resource>)
+
+function fieldsOf(resource: Resource): QueryTarget['fields'] {
+  const fields: Record<string, 'string' | 'number' | 'boolean' | 'time' | 'list'> = {}
+  for (const [field, schema] of Object.entries({ ...baseFields, ...resource.fields })) {
+    if (resource.hidden?.includes(field)) continue
+    const kind = kindOf(schema)
+    if (kind === 'string' || kind === 'number' || kind === 'boolean' || kind === 'time' || kind === 'list') fields[field] = kind
+  }
+  return fields
+}
+
+/** Relation names from this side: the edge's own name, and `via` without `Uuid` (`rootImage` beside `image`). */
+function forward(resource: Resource): QueryTarget['relations'] {
+  const relations: QueryTarget['relations'] = {}
+  for (const [name, edge] of Object.entries(resource.edges)) {
+    if (resource.hidden?.includes(edge.via)) continue
+    const relation = { target: edge.to, via: edge.via, inverse: false }
+    for (const as of new Set([edge.as ?? edge.via.replace(/Uuids?$/, ''), name])) if (!(as in fieldsOf(resource))) relations[as] = relation
+  }
+  return relations
+}
+
+function backward(resource: Resource): QueryTarget['relations'] {
+  const relations: QueryTarget['relations'] = {}
+  for (const other of all) {
+    for (const edge of Object.values(other.edges)) {
+      if (edge.to === resource.name && !other.hidden?.includes(edge.via)) relations[edge.inverse] = { target: other.name, via: edge.via, inverse: true }
+    }
+  }
+  return relations
+}
+
+/** Every resource as the query engine sees it, by table name. */
+export const targets: Readonly<Record<string, QueryTarget>> = Object.fromEntries(
+  all.map((resource) => [resource.name, { table: resource.name, fields: fieldsOf(resource), relations: { ...backward(resource), ...forward(resource) } }]),
+)

@@ -1,0 +1,6 @@
+export { type Disk, realDisk } from './disk.ts'
+export { openDocument } from './document.ts'
+export type { Recovery } from './open.ts'
+export * from './secrets.ts'
+export { loadSiteKey } from './site-key.ts'
+export * from './store.ts'

@@ -1,0 +1,61 @@
+/** Which router serves a VM's networks: one a network, on the host of the first VM that needs it. */
+import type { Guard, Op, Row } from '@skerry/contract'
+import { SkerryError } from '@skerry/contract'
+import type { Graph } from '@skerry/graph'
+import type { Step } from '@skerry/workflow'
+import { z } from 'zod'
+import { agentOn } from '../desired/agents-of.ts'
+import { UPLINKS } from '../desired/uplink.ts'
+import type { Ctx } from './world.ts'
+
+const l3sOf = (graph: Graph, vmUuid: string) => [...new Set([...graph.by('vmNic', 'vmInstanceUuid', vmUuid)].map((k) => graph.get('vmNic', k)?.['l3NetworkUuid'] as string))]
+
+/** The lowest uplink number that no router of this agent has. */
+function freeUplink(graph: Graph, agentUuid: string): number {
+  for (let n = 0; n < UPLINKS; n++) if (!graph.get('routerUplink', `${agentUuid}:${n}`)) return n
+  throw new SkerryError('no-address', `this host has ${UPLINKS} routers already: no uplink subnet is left`, { agentUuid })
+}
+
+function assign(ctx: Ctx, l3: Row, agentUuid: string, taken: number): { guards: Guard[]; ops: Op[] } {
+  const { graph, now } = ctx.world
+  const key = l3['uuid'] as string
+  const number = freeUplink(graph, agentUuid) + taken
+  const uplink = `${agentUuid}:${number}`
+  return {
+    guards: [{ g: 'field', t: 'l3Network', k: key, field: 'routerAgentUuid', in: [null] }, { g: 'absent', t: 'routerUplink', k: uplink }],
+    ops: [
+      { o: 'put', t: 'routerUplink', k: uplink, v: { uuid: uplink, name: uplink, agentUuid, l3NetworkUuid: key, number, createDate: now(), lastOpDate: now() } },
+      { o: 'set', t: 'l3Network', k: key, v: { routerAgentUuid: agentUuid, routerUplink: number } },
+    ],
+  }
+}
+
+/** Takes the router from a network that got it in this job and that nobody else uses yet. */
+function unassign(graph: Graph, l3Uuid: string, vmUuid: string): Op[] {
+  const others = [...graph.by('vmNic', 'l3NetworkUuid', l3Uuid)].some((k) => graph.get('vmNic', k)?.['vmInstanceUuid'] !== vmUuid)
+  const l3 = graph.get('l3Network', l3Uuid)
+  if (!l3 || others || l3['routerAgentUuid'] === null) return []
+  return [...[...graph.by('routerUplink', 'l3NetworkUuid', l3Uuid)].map((k): Op => ({ o: 'del', t: 'routerUplink', k })), { o: 'set', t: 'l3Network', k: l3Uuid, v: { routerAgentUuid: null, routerUplink: null } }]
+}
+
+export const chooseRouters: Step<any, any> = {
+  name: 'choose-routers',
+  output: z.object({ assigned: z.array(z.string()) }),
+  do: (ctx: Ctx) => {
+    const { graph } = ctx.world
+    const before = (ctx.outputs['choose-routers'] as { assigned: string[] } | undefined)?.assigned ?? []
+    const hostUuid = graph.get('vmInstance', ctx.input.uuid)?.['hostUuid'] as string
+    const open = l3sOf(graph, ctx.input.uuid)
+      .map((k) => graph.get('l3Network', k)! as Row)
+      .filter((l3) => l3['routerAgentUuid'] === null && (l3['networkServices'] as unknown[]).length > 0)
+    if (open.length === 0) return { output: { assigned: before } }
+    const agent = agentOn(graph, hostUuid, 'vrouter')
+    if (!agent) throw new SkerryError('agent-absent', `network ${open[0]!['name']} has services, but host ${graph.get('host', hostUuid)?.['name']} has no agent-vrouter`, { hostUuid, l3NetworkUuid: open[0]!['uuid'] })
+    const parts = open.map((l3, i) => assign(ctx, l3, agent, i))
+    return { output: { assigned: [...before, ...open.map((l3) => l3['uuid'] as string)] }, change: { guards: parts.flatMap((p) => p.guards), ops: parts.flatMap((p) => p.ops) } }
+  },
+  undo: (ctx: Ctx) => {
+    const assigned = (ctx.outputs['choose-routers'] as { assigned: string[] } | undefined)?.assigned ?? []
+    return { change: { ops: assigned.flatMap((l3) => unassign(ctx.world.graph, l3, ctx.input.uuid)) } }
+  },
+}

@@ -1,0 +1,56 @@
+/** Moves of a VM's state, by the contract's table, and what a VM holds of its host. */
+import { type Fact, type Guard, type Op, type Row, vmStates } from '@skerry/contract'
+import type { Graph } from '@skerry/graph'
+import { type Ctx, need } from './world.ts'
+
+/** States from which an event leads somewhere. */
+export const statesWith = (event: string): string[] => Object.entries(vmStates).filter(([, events]) => event in events).map(([state]) => state)
+
+/** The move as guard, operation and fact; already being there is fine, so a repeat changes nothing. */
+export function moveVm(ctx: Ctx, event: string, extra: Row = {}): { guards: Guard[]; ops: Op[]; facts: Fact[] } {
+  const uuid = ctx.input.uuid
+  const vm = need(ctx.world.graph, 'vmInstance', uuid)
+  const from = vm['state'] as string
+  const to = vmStates[from]?.[event] ?? targetOf(event)
+  return {
+    guards: [{ g: 'field', t: 'vmInstance', k: uuid, field: 'state', in: [...statesWith(event), to] }],
+    ops: [{ o: 'set', t: 'vmInstance', k: uuid, v: { state: to, lastOpDate: ctx.world.now(), ...extra } }],
+    facts: from === to ? [] : [{ noun: 'vmInstance', uuid, event: 'state-changed', data: { from, to } }],
+  }
+}
+
+const targetOf = (event: string): string => Object.values(vmStates).map((events) => events[event]).find((to) => to !== undefined) ?? event
+
+/** Takes the CPUs and memory of a VM from a host, as counter guards: two at once can't both take the last. */
+export function reserveHost(hostUuid: string, vm: Row, reservedMemory: number): { guards: Guard[]; ops: Op[] } {
+  const cpu = vm['cpuNum'] as number
+  const memory = vm['memorySize'] as number
+  return {
+    guards: [
+      { g: 'counter', t: 'host', k: hostUuid, field: 'availableCpuCapacity', delta: -cpu, min: 0 },
+      { g: 'counter', t: 'host', k: hostUuid, field: 'availableMemoryCapacity', delta: -memory, min: reservedMemory },
+      { g: 'field', t: 'host', k: hostUuid, field: 'state', in: ['Enabled'] },
+    ],
+    ops: [
+      { o: 'add', t: 'host', k: hostUuid, field: 'availableCpuCapacity', delta: -cpu },
+      { o: 'add', t: 'host', k: hostUuid, field: 'availableMemoryCapacity', delta: -memory },
+    ],
+  }
+}
+
+/** Gives them back. A host that is gone has nothing to be given. */
+export function releaseHost(graph: Graph, hostUuid: unknown, vm: Row): Op[] {
+  if (typeof hostUuid !== 'string' || !graph.get('host', hostUuid)) return []
+  return [
+    { o: 'add', t: 'host', k: hostUuid, field: 'availableCpuCapacity', delta: vm['cpuNum'] as number },
+    { o: 'add', t: 'host', k: hostUuid, field: 'availableMemoryCapacity', delta: vm['memorySize'] as number },
+  ]
+}
+
+/** Documents that a VM needs before it can start. */
+export function needsOf(graph: Graph, vmUuid: string): string[] {
+  const nics = [...graph.by('vmNic', 'vmInstanceUuid', vmUuid)].map((k) => graph.get('vmNic', k)!)
+  const l3s = [...new Set(nics.map((n) => n['l3NetworkUuid'] as string))]
+  const l2s = [...new Set(l3s.map((l3) => graph.get('l3Network', l3)?.['l2NetworkUuid'] as string))]
+  return [...l2s.map((u) => `bridge/${u}`), ...l3s.map((u) => `router/${u}`), ...nics.map((n) => `lease/${n['uuid']}`)]
+}

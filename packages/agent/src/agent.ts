@@ -1,0 +1,256 @@
+/**
+ * An agent: its ledger drives its reconciler from the start, with or without a bus. On the bus it answers `do.>`, tells
+ * statuses and heartbeats, and announces itself as a NATS service. Ending it ends nothing on the host.
+ */
+import {
+  type AgentKind,
+  HEARTBEAT_MS,
+  type Heartbeat,
+  type InventoryItem,
+  parseAgentSubject,
+  SkerryError,
+  type Status,
+  subjects,
+} from '@skerry/contract'
+import { agentServiceName, announceService, type Bus, type Msg, type Subscription } from '@skerry/bus'
+import { type AnyModule, type Clock, createReconciler, type Reconciler, type Timers } from '@skerry/reconcile'
+import { type AgentCommand, CommandRunner } from './commands.ts'
+import type { Ledger } from './ledger/ledger.ts'
+import { StatusTeller } from './status-teller.ts'
+import { parseSync, sync } from './sync.ts'
+
+/** What agents log with; pino's loggers fit. */
+export interface Log {
+  info(facts: Record<string, unknown>, message: string): void
+  warn(facts: Record<string, unknown>, message: string): void
+  error(facts: Record<string, unknown>, message: string): void
+  child(facts: Record<string, unknown>): Log
+}
+
+export interface AgentIdentity {
+  kind: AgentKind
+  uuid: string
+  machineId: string
+  bootId: string
+}
+
+export interface AgentOptions {
+  identity: AgentIdentity
+  /** A promise, or undefined for an agent that is not enrolled yet: the agent works without it. */
+  bus: Bus | Promise<Bus>
+  /** In the order of the contract's `nouns`. */
+  modules: readonly AnyModule[]
+  commands: readonly AgentCommand[]
+  ledger: Ledger
+  clock: Clock
+  timers: Timers
+  /** In [0, 1). */
+  random(): number
+  version: string
+  log: Log
+  /** Everything on the host that carries our mark. */
+  inventory(): Promise<InventoryItem[]>
+  config?: {
+    /** Default 30 s. */
+    reconcileIntervalMs?: number
+    /** How long `stop()` waits for running commands before it aborts them. Default 3 s. */
+    drainMs?: number
+  }
+}
+
+export interface Agent {
+  readonly reconciler: Reconciler
+  /** Something on the host may have changed. */
+  signal(): void
+  /** Drains: takes nothing new, lets what runs end, says what is to be said, closes the bus. Touches nothing on the host. */
+  stop(): Promise<void>
+}
+
+const DEFAULT_INTERVAL_MS = 30_000
+const DEFAULT_DRAIN_MS = 3_000
+const PRUNE_MS = 3_600_000
+
+/** Starts at once; never throws for want of a bus. */
+export function runAgent(options: AgentOptions): Agent {
+  const agent = new RunningAgent(options)
+  agent.start()
+  return agent
+}
+
+class RunningAgent implements Agent {
+  readonly reconciler: Reconciler
+  readonly #o: AgentOptions
+  readonly #commands: CommandRunner
+  readonly #teller: StatusTeller
+  readonly #startedMs: number
+  #bus: Bus | undefined
+  #up = false
+  #open: Subscription[] = []
+  #offState: (() => void) | undefined
+  #heartbeat: unknown
+  #soon: unknown
+  #prune: unknown
+  #stopping = false
+  #told = ''
+
+  constructor(options: AgentOptions) {
+    this.#o = options
+    this.#startedMs = options.timers.nowMs()
+    const { identity, ledger, clock, timers, modules, commands, log, config } = options
+    const { kind, uuid } = identity
+    this.#teller = new StatusTeller((status) => this.#publish(subjects.status(kind, uuid, status.noun, status.uuid), status))
+    this.reconciler = createReconciler({
+      modules,
+      ledger,
+      clock,
+      timers,
+      bootId: identity.bootId,
+      intervalMs: config?.reconcileIntervalMs ?? DEFAULT_INTERVAL_MS,
+      onStatus: (status) => this.#onStatus(status),
+      onFault: (error, where) => log.error({ ...where, err: error }, 'reconciling failed'),
+    })
+    const publishProgress = (id: string, progress: unknown) => void this.#publish(subjects.progress(kind, uuid, id), progress)
+    this.#commands = new CommandRunner({ commands, ledger, clock, timers, log, publishProgress })
+  }
+
+  start(): void {
+    const { ledger, log, identity } = this.#o
+    for (const damage of ledger.damaged) log.error({ ...damage }, 'a ledger document is damaged')
+    log.info({ kind: identity.kind, agentUuid: identity.uuid, bootId: identity.bootId, version: this.#o.version }, 'agent starts')
+    this.reconciler.start()
+    this.#pruneLater()
+    Promise.resolve(this.#o.bus).then(
+      (bus) => this.#connected(bus),
+      (error) => log.error({ err: error }, 'there will be no bus; going on from the ledger'),
+    )
+  }
+
+  signal(): void {
+    this.reconciler.signal()
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopping) return
+    this.#stopping = true
+    const { timers, config, log } = this.#o
+    for (const timer of [this.#heartbeat, this.#soon, this.#prune]) timers.clear(timer)
+    const pass = this.reconciler.stop()
+    await this.#drainCommands(config?.drainMs ?? DEFAULT_DRAIN_MS)
+    this.#offState?.()
+    await Promise.all(this.#open.map((s) => s.stop()))
+    await pass
+    await this.#o.ledger.idle()
+    await this.#bus?.close()
+    log.info({}, 'agent ended; the host stays as it is')
+  }
+
+  async #drainCommands(drainMs: number): Promise<void> {
+    const { timers } = this.#o
+    const until = timers.nowMs() + drainMs
+    while (this.#commands.busy() > 0 && timers.nowMs() < until) await new Promise<void>((resolve) => timers.set(resolve, 50))
+    await this.#commands.stop()
+  }
+
+  #connected(bus: Bus): void {
+    if (this.#stopping) return void bus.close()
+    this.#bus = bus
+    const { identity, version } = this.#o
+    const all = subjects.doAll(identity.kind, identity.uuid)
+    const serving = bus.serve(all, (m) => this.#handle(m))
+    const service = announceService(bus, {
+      name: agentServiceName(identity.kind),
+      version,
+      id: identity.uuid,
+      description: `Skerry agent (${identity.kind})`,
+      endpoints: [{ name: 'do', subject: all, serving }],
+    })
+    this.#open = [serving, service]
+    // What was said while the bus was away is lost: what changed meanwhile is said again.
+    this.#offState = bus.onState((state) => {
+      this.#up = state === 'connected'
+      if (!this.#up) return
+      this.#teller.flush()
+      this.#beat()
+    })
+  }
+
+  async #handle({ subject, data }: Msg): Promise<unknown> {
+    if (this.#stopping) throw new SkerryError('agent-unreachable', 'this agent is ending')
+    const [noun, uuid, verb] = parseAgentSubject(subject)?.rest ?? []
+    if (!noun || !uuid || !verb) throw new SkerryError('not-found', 'this agent knows no such subject', { subject })
+    if (noun !== 'agent') return this.#commands.handle({ noun, uuid, verb }, data)
+    return this.#own(verb, data)
+  }
+
+  async #own(verb: string, data: unknown): Promise<unknown> {
+    const { ledger, modules } = this.#o
+    switch (verb) {
+      case 'sync': {
+        const reply = await sync(data, { ledger, modules, signal: () => this.signal() })
+        this.#beatSoon()
+        return reply
+      }
+      case 'digest':
+        return { digest: ledger.digest(), entries: ledger.digestEntries() }
+      case 'statuses':
+        return { statuses: this.#teller.answer(this.reconciler.statuses()) }
+      case 'inventory':
+        return { items: await this.#o.inventory() }
+      case 'plan':
+        return { changes: await this.reconciler.dryRun(parseSync(data, modules).documents) }
+      default:
+        throw new SkerryError('not-found', `an agent knows no verb ${verb}`, { verb })
+    }
+  }
+
+  #onStatus(status: Status): void {
+    const { ledger, log } = this.#o
+    if (status.condition === 'Failed' || status.condition === 'Refused') {
+      log.warn({ noun: status.noun, uuid: status.uuid, condition: status.condition, error: status.error }, 'not as desired')
+    }
+    if (status.condition === 'Gone') {
+      // Only lets the tombstone be forgotten one day: without it, it is carried out again, which finds nothing to do.
+      ledger.gone(status.noun, status.uuid).catch((error) => log.error({ err: error }, 'cannot note in the ledger that a resource is gone'))
+    }
+    this.#teller.tell(status)
+    this.#beatSoon()
+  }
+
+  /** False: the bus is away. */
+  #publish(subject: string, data: unknown): boolean {
+    if (!this.#bus || !this.#up) return false
+    this.#bus.publish(subject, data)
+    return true
+  }
+
+  #beatSoon(): void {
+    if (this.#soon !== undefined || this.#stopping) return
+    this.#soon = this.#o.timers.set(() => {
+      this.#soon = undefined
+      if (`${this.#o.ledger.digest()} ${this.reconciler.statusDigest()}` !== this.#told) this.#beat()
+    }, 20)
+  }
+
+  #beat(): void {
+    if (this.#stopping) return
+    const { identity, ledger, timers, clock, version, random } = this.#o
+    const { kind, uuid, bootId, machineId } = identity
+    const digest = ledger.digest()
+    const statusDigest = this.reconciler.statusDigest()
+    this.#told = `${digest} ${statusDigest}`
+    const uptimeMs = Math.round(timers.nowMs() - this.#startedMs)
+    const heartbeat: Heartbeat = { agentUuid: uuid, kind, version, bootId, machineId, uptimeMs, digest, statusDigest, at: clock.now() }
+    this.#publish(subjects.heartbeat(kind, uuid), heartbeat)
+    timers.clear(this.#heartbeat)
+    // jitter: the agents of a site must not beat in step after its server came back
+    this.#heartbeat = timers.set(() => this.#beat(), HEARTBEAT_MS * (0.9 + 0.2 * random()))
+  }
+
+  #pruneLater(): void {
+    const { timers, ledger, clock, log } = this.#o
+    this.#prune = timers.set(() => {
+      ledger.receipts.prune(clock.now()).catch((error) => log.error({ err: error }, 'cannot remove old receipts'))
+      this.#pruneLater()
+    }, PRUNE_MS)
+  }
+}

@@ -1,0 +1,181 @@
+import { SkerryError, subjects } from '@skerry/contract'
+import { fakeHost } from '@skerry/host'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { CommandRunner } from '../src/commands.ts'
+import { type CommandContext, defineCommand, type Ledger } from '../src/index.ts'
+import { bench, clock, id, ManualTime, openTestLedger, silent, turns } from './bench.ts'
+
+const input = z.object({ n: z.number() })
+let runs: CommandContext<{ n: number }>[] = []
+let behave: (context: CommandContext<{ n: number }>) => Promise<{ n: number }>
+let time: ManualTime
+let host: ReturnType<typeof fakeHost>
+let progress: { id: string; step: string; at: number }[] = []
+
+beforeEach(() => {
+  runs = []
+  progress = []
+  behave = async ({ input: { n } }) => ({ n: n * 2 })
+  time = new ManualTime()
+  host = fakeHost()
+})
+const double = defineCommand({
+  noun: 'thing',
+  verb: 'double',
+  input,
+  output: z.object({ n: z.number() }),
+  run: (context) => {
+    runs.push(context)
+    return behave(context)
+  },
+})
+async function runner(ledger?: Ledger) {
+  return new CommandRunner({
+    commands: [double],
+    ledger: ledger ?? (await openTestLedger(host)),
+    clock,
+    timers: time,
+    log: silent,
+    publishProgress: (commandId, p) => void progress.push({ id: commandId, step: p.step, at: time.nowMs() }),
+  })
+}
+const target = { noun: 'thing', uuid: id(1), verb: 'double' }
+const command = (over: Record<string, unknown> = {}) => ({ id: 'c1', deadlineMs: 1_000, epoch: 0, mode: 'apply', input: { n: 2 }, ...over })
+
+describe('a command', () => {
+  test('runs once when its id is repeated after the end, also with another deadline', async () => {
+    const r = await runner()
+    expect(await r.handle(target, command())).toEqual({ id: 'c1', output: { n: 4 } })
+    expect(await r.handle(target, command({ deadlineMs: 5 }))).toEqual({ id: 'c1', output: { n: 4 } })
+    expect(runs).toHaveLength(1)
+  })
+
+  test('is joined when its id is repeated while it runs', async () => {
+    let finish = (_: { n: number }) => {}
+    behave = () => new Promise((resolve) => (finish = resolve))
+    const r = await runner()
+    const both = Promise.all([r.handle(target, command()), r.handle(target, command())])
+    await turns()
+    finish({ n: 7 })
+    expect((await both).map((reply) => reply.output)).toEqual([{ n: 7 }, { n: 7 }])
+    expect(runs).toHaveLength(1)
+  })
+
+  test('gets its first result after a restart, failures too', async () => {
+    behave = async () => {
+      throw new SkerryError('disk-full', 'cannot write /x', { path: '/x' })
+    }
+    await expect((await runner()).handle(target, command())).rejects.toMatchObject({ code: 'disk-full' })
+    behave = async () => ({ n: 1 })
+    await expect((await runner()).handle(target, command())).rejects.toMatchObject({ code: 'disk-full', details: { path: '/x' } })
+    expect(runs).toHaveLength(1)
+  })
+
+  test('that was cut off by a restart runs again when it is repeated', async () => {
+    behave = () => new Promise(() => {})
+    const first = await runner()
+    first.handle(target, command()).catch(() => undefined)
+    await turns()
+    behave = async () => ({ n: 5 })
+    expect(await (await runner()).handle(target, command())).toEqual({ id: 'c1', output: { n: 5 } })
+    expect(runs).toHaveLength(2)
+  })
+
+  test('that the ending agent aborted runs again after the restart', async () => {
+    behave = ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    const first = await runner()
+    const failed = expect(first.handle(target, command())).rejects.toMatchObject({ code: 'agent-unreachable' })
+    await turns()
+    await first.stop()
+    await failed
+    behave = async () => ({ n: 5 })
+    expect(await (await runner()).handle(target, command())).toEqual({ id: 'c1', output: { n: 5 } })
+  })
+
+  test('is refused when its id was used for something else', async () => {
+    const r = await runner()
+    await r.handle(target, command())
+    await expect(r.handle(target, command({ input: { n: 3 } }))).rejects.toMatchObject({ code: 'duplicate-job' })
+    await expect(r.handle({ ...target, uuid: id(2) }, command())).rejects.toMatchObject({ code: 'duplicate-job' })
+  })
+
+  test('ends at its deadline with an aborted signal', async () => {
+    behave = ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    const r = await runner()
+    const late = expect(r.handle(target, command())).rejects.toMatchObject({ code: 'deadline-exceeded' })
+    await time.advance(999)
+    expect(runs[0]?.signal.aborted).toBe(false)
+    await time.advance(1)
+    await late
+    expect(runs[0]?.signal.aborted).toBe(true)
+  })
+
+  test('goes on for a repeat with a later deadline when the first caller gave up', async () => {
+    let finish = (_: { n: number }) => {}
+    behave = () => new Promise((resolve) => (finish = resolve))
+    const r = await runner()
+    const late = expect(r.handle(target, command())).rejects.toMatchObject({ code: 'deadline-exceeded' })
+    await turns()
+    const patient = r.handle(target, command({ deadlineMs: 9_000 }))
+    await time.advance(1_000)
+    await late
+    expect(runs[0]?.signal.aborted).toBe(false)
+    finish({ n: 3 })
+    expect((await patient).output).toEqual({ n: 3 })
+  })
+
+  test('with an epoch lower than known is refused, also after a restart', async () => {
+    await (await runner()).handle(target, command({ epoch: 5 }))
+    await expect((await runner()).handle(target, command({ id: 'c2', epoch: 4 }))).rejects.toMatchObject({ code: 'stale-epoch' })
+  })
+
+  test('in mode plan says what it would do and does nothing', async () => {
+    const r = await runner()
+    const { output } = await r.handle(target, command({ mode: 'plan' }))
+    expect(output).toEqual({ would: { noun: 'thing', verb: 'double', uuid: id(1), input: { n: 2 } } })
+    expect(runs).toEqual([])
+  })
+
+  test('with wrong input or an unknown verb is refused before it runs', async () => {
+    const r = await runner()
+    await expect(r.handle(target, command({ input: { n: 'x' } }))).rejects.toMatchObject({ code: 'invalid-argument' })
+    await expect(r.handle(target, command({ id: '../../etc/x' }))).rejects.toMatchObject({ code: 'invalid-argument' })
+    await expect(r.handle({ ...target, verb: 'explode' }, command())).rejects.toMatchObject({ code: 'not-found' })
+    expect(runs).toEqual([])
+  })
+
+  test('tells progress at most twice a second, and its last step', async () => {
+    behave = async (context) => {
+      for (let n = 0; n < 100; n++) {
+        context.progress({ step: `step ${n}` })
+        await new Promise<void>((resolve) => time.set(resolve, 20))
+      }
+      return { n: 0 }
+    }
+    const r = await runner()
+    const done = r.handle(target, command({ deadlineMs: 60_000 }))
+    await time.advance(3_000)
+    await done
+    expect(progress.length).toBeGreaterThanOrEqual(4)
+    expect(progress.length).toBeLessThanOrEqual(6)
+    expect(progress.at(-1)?.step).toBe('step 99')
+  })
+})
+
+describe('over the bus', () => {
+  let b: Awaited<ReturnType<typeof bench>>
+  afterEach(() => b.stop())
+  test('a command is answered and its progress published', async () => {
+    behave = async (context) => {
+      context.progress({ step: 'half', percent: 50 })
+      return { n: 1 }
+    }
+    b = await bench({ commands: [double] })
+    const told: unknown[] = []
+    b.controller.subscribe(subjects.progressOfAll, (m) => void told.push(m.data))
+    await b.start()
+    expect(await b.ask('double', command(), 'thing', id(1))).toEqual({ id: 'c1', output: { n: 1 } })
+    expect(told).toMatchObject([{ step: 'half', percent: 50 }])
+  })
+})

@@ -1,0 +1,61 @@
+/** [format] Who may say and hear what on NATS (DESIGN §7): allow-lists only, both ways. The memory broker takes the same lists. */
+import { SkerryError, uuid } from '@skerry/contract'
+import type { Rights } from '../memory.ts'
+import { SERVICE_VERBS, serviceSubjects } from '../services.ts'
+
+export interface AgentIdentity {
+  /** `kvm`, `storage`, `vrouter`, or a third party's. */
+  kind: string
+  /** The agent's uuid: 32 hex. */
+  uuid: string
+}
+
+export type UserIdentity = { kind: 'controller' } | { kind: 'agent'; agent: AgentIdentity } | { kind: 'operator-cli'; id: string }
+export type UserKind = UserIdentity['kind']
+
+const AGENT_KIND = /^[a-z][a-z0-9-]{0,31}$/
+const CLI_ID = /^[A-Za-z0-9]{1,64}$/
+
+/** The name under which an agent announces itself as a NATS service; its rights know no other. */
+export function agentServiceName(kind: string): string {
+  return `agent-${kind}`
+}
+
+/** The allow-lists of a user. Throws `invalid-argument` for a kind or uuid that could carry a wildcard or another token. */
+export function rightsOf(user: UserIdentity): Required<Rights> {
+  switch (user.kind) {
+    case 'controller':
+      return controllerRights()
+    case 'agent':
+      return agentRights(user.agent)
+    case 'operator-cli':
+      return cliRights(user.id)
+  }
+}
+
+function controllerRights(): Required<Rights> {
+  const inboxPrefix = '_INBOX_ctl'
+  const own = ['skerry.>', '$SRV.>', `${inboxPrefix}.>`]
+  return { inboxPrefix, publish: [...own, '$JS.API.>', '$JS.ACK.>'], subscribe: own, responses: true }
+}
+
+function agentRights({ kind, uuid: id }: AgentIdentity): Required<Rights> {
+  if (!AGENT_KIND.test(kind) || !uuid.safeParse(id).success) {
+    throw new SkerryError('invalid-argument', 'an agent needs a kind of lower-case letters and a uuid', { kind, uuid: id })
+  }
+  const self = `skerry.v1.agent.${kind}.${id}`
+  const inboxPrefix = `_INBOX_${id}`
+  const services = SERVICE_VERBS.flatMap((verb) => serviceSubjects(verb, agentServiceName(kind), id))
+  return {
+    inboxPrefix,
+    publish: [`${self}.status.>`, `${self}.progress.>`, `${self}.ask.>`, `${self}.hb`, `${self}.io.>`],
+    subscribe: [`${self}.do.>`, `${self}.io.*.in`, `${inboxPrefix}.>`, ...services],
+    responses: true,
+  }
+}
+
+function cliRights(id: string): Required<Rights> {
+  if (!CLI_ID.test(id)) throw new SkerryError('invalid-argument', 'a command line user needs an id of letters and digits', { id })
+  const inboxPrefix = `_INBOX_cli_${id}`
+  return { inboxPrefix, publish: ['skerry.v1.api.>', '$SRV.>'], subscribe: ['skerry.>', `${inboxPrefix}.>`], responses: false }
+}

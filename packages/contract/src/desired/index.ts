@@ -1,0 +1,19 @@
+import type { z } from 'zod'
+import type { AgentKind } from '../resources/agent.ts'
+import { bridge, vm } from './kvm.ts'
+import { pool, volume } from './storage.ts'
+import { lease, router } from './vrouter.ts'
+
+interface NounDef {
+  noun: string
+  schema: number
+  spec: z.ZodObject
+}
+/** Nouns of each kind of agent, in the order in which they are made; they are removed in the opposite order. */
+export const nouns: Record<AgentKind, readonly NounDef[]> = { kvm: [bridge, vm], storage: [pool, volume], vrouter: [router, lease] }
+
+export * from './document.ts'
+export * from './naming.ts'
+export * as kvmDesired from './kvm.ts'
+export * as storageDesired from './storage.ts'
+export * as vrouterDesired from './vrouter.ts'

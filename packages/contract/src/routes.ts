@@ -1,0 +1,31 @@
+/** Fixed HTTP paths and headers that are not a resource's API. Resource routes are derived from `apis`. */
+
+/** The two dialects: ZStack's exactly, and ours (DESIGN §8). */
+export const PREFIX = { zstack: '/zstack/v1', own: '/v1' } as const
+
+export const routes = {
+  /** polled by ZStack's clients; never authenticates (zstack-wire) */
+  apiJob: '/api-jobs/{uuid}',
+  events: '/events',
+  audit: '/audit/hosts',
+  console: '/consoles/{token}',
+  openapi: '/openapi.json',
+  health: '/healthz',
+  ready: '/readyz',
+  metrics: '/metrics',
+} as const
+
+export const headers = {
+  authorization: 'Authorization',
+  jobUuid: 'X-Job-UUID',
+  jsonSchema: 'X-JSON-Schema',
+  apiTimeout: 'X-API-Timeout',
+  webHook: 'X-Web-Hook',
+  idempotencyKey: 'Idempotency-Key',
+} as const
+
+/** ZStack API level that we speak; our own version stands beside it in GetVersion. */
+export const ZSTACK_API_VERSION = '5.2.0'
+export const SKERRY_VERSION = '0.1.0'
+/** The only network service provider; its uuid is fixed so that every site has the same. */
+export const VROUTER_PROVIDER = '5e1f4c2d8b7a4e0f9c3d2b1a0f9e8d7c'

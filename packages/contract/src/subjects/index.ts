@@ -1,0 +1,4 @@
+export * from './agent.ts'
+export * from './kvm.ts'
+export * from './storage.ts'
+export * from './subject.ts'

@@ -1,0 +1,160 @@
+/**
+ * What is inside the guest: busybox, a few kernel modules, and these scripts. The guest is nobody's demo: it takes its
+ * address and name from DHCP, answers over HTTP, has a shell on the serial console and obeys the power button.
+ */
+import type { CpioEntry } from './cpio.ts'
+
+/** In the order in which they load: each after those it needs. */
+export const MODULES = [
+  'virtio',
+  'virtio_ring',
+  'virtio_pci_modern_dev',
+  'virtio_pci_legacy_dev',
+  'virtio_pci',
+  'failover',
+  'net_failover',
+  'virtio_net',
+  'virtio_blk',
+  'evdev',
+  'button',
+] as const
+
+/** Printed on the console when the guest's services run; a lease prints LEASE_LINE, the interface and the address. */
+export const READY_LINE = 'SKERRY-GUEST-READY'
+export const LEASE_LINE = 'SKERRY-GUEST-LEASE'
+
+const DEFAULT_NAME = 'skerry-guest'
+
+const SCRIPTS: Record<string, string> = {
+  init: `#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+for module in ${MODULES.join(' ')}; do insmod /modules/$module.ko; done
+hostname ${DEFAULT_NAME}
+/etc/page
+ip link set lo up
+exec /bin/busybox init
+`,
+  // busybox init starts these and starts them again when they end
+  'etc/inittab': `::wait:/etc/ready
+ttyS0::respawn:-/bin/sh
+::respawn:/bin/httpd -f -p 80 -h /www
+::respawn:/bin/acpid -d -c /etc/acpi
+::respawn:/etc/dhcp eth0
+::respawn:/etc/dhcp eth1
+::ctrlaltdel:/bin/reboot -f
+`,
+  'etc/ready': `#!/bin/sh
+echo "${READY_LINE} $(hostname)" >/dev/console
+`,
+  'etc/profile': `export PATH=/bin HOME=/root PS1='\\h:\\w# '
+cd /root
+`,
+  'etc/page': `#!/bin/sh
+echo "hello from $(hostname)" >/www/index.html.new
+mv /www/index.html.new /www/index.html
+`,
+  'etc/dhcp': `#!/bin/sh
+until [ -e "/sys/class/net/$1" ]; do sleep 1; done
+ip link set "$1" up
+exec udhcpc -f -i "$1" -t 5 -T 1 -A 1 -O mtu -O staticroutes -s /etc/lease >/dev/null 2>&1
+`,
+  'etc/lease': `#!/bin/sh
+# udhcpc's events: routes and names are written anew on each, so that a changed offer takes effect at renewal
+case "$1" in
+deconfig)
+  ip -4 addr flush dev "$interface"
+  ;;
+bound | renew)
+  if ! ip -4 addr show dev "$interface" | grep -q "inet $ip/$mask "; then
+    ip -4 addr flush dev "$interface"
+    ip addr add "$ip/$mask" dev "$interface"
+    echo "${LEASE_LINE} $interface $ip" >/dev/console
+  fi
+  [ -n "$mtu" ] && ip link set "$interface" mtu "$mtu"
+  # RFC 3442: who gets classless routes ignores the router
+  if [ -n "$staticroutes" ]; then
+    set -- $staticroutes
+    while [ -n "$2" ]; do
+      ip route replace "$1" via "$2" dev "$interface"
+      shift 2
+    done
+  else
+    for gateway in $router; do ip route replace default via "$gateway" dev "$interface" && break; done
+  fi
+  : >/etc/resolv.conf.new
+  [ -n "$domain" ] && echo "search $domain" >>/etc/resolv.conf.new
+  for server in $dns; do echo "nameserver $server" >>/etc/resolv.conf.new; done
+  mv /etc/resolv.conf.new /etc/resolv.conf
+  if [ -n "$hostname" ] && [ "$hostname" != "$(hostname)" ]; then
+    hostname "$hostname"
+    /etc/page
+  fi
+  ;;
+esac
+exit 0
+`,
+  // where busybox acpid looks for the power button's action; all is in memory, so there is nothing to wait for
+  'etc/acpi/PWRF/00000080': `#!/bin/sh
+echo "power button: off" >/dev/console
+sync
+poweroff -f
+`,
+  'www/cgi-bin/uptime': `#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+cat /proc/uptime
+`,
+  // can the guest reach out? only a number and a port, so that it is no proxy for arbitrary text
+  'www/cgi-bin/get': `#!/bin/sh
+case "$QUERY_STRING" in
+'' | *[!0-9.:]* | *:*:*)
+  printf 'Status: 400 Bad Request\\r\\nContent-Type: text/plain\\r\\n\\r\\nask for ?ADDRESS:PORT\\n'
+  exit 0
+  ;;
+esac
+if body=$(wget -q -T 5 -O - "http://$QUERY_STRING/" 2>&1); then
+  printf 'Content-Type: text/plain\\r\\n\\r\\n%s\\n' "$body"
+else
+  printf 'Status: 502 Bad Gateway\\r\\nContent-Type: text/plain\\r\\n\\r\\n%s\\n' "$body"
+fi
+`,
+}
+
+const PLAIN = new Set(['etc/inittab', 'etc/profile'])
+const FOLDERS = [
+  'bin',
+  'dev',
+  'etc',
+  'etc/acpi',
+  'etc/acpi/PWRF',
+  'modules',
+  'proc',
+  'root',
+  'run',
+  'sys',
+  'tmp',
+  'var',
+  'www',
+  'www/cgi-bin',
+]
+
+/** All text of the guest: a change here makes a new image. */
+export const guestTexts = (): string => JSON.stringify([MODULES, FOLDERS, SCRIPTS])
+
+/** The initramfs' entries. `modules`: file bytes by module name. */
+export function rootfs(parts: { busybox: Uint8Array; modules: ReadonlyMap<string, Uint8Array> }): CpioEntry[] {
+  const file = (path: string, bytes: Uint8Array, mode: number): CpioEntry => ({ path, mode, content: { kind: 'file', bytes } })
+  return [
+    ...FOLDERS.map((path): CpioEntry => ({ path, mode: path === 'tmp' ? 0o1777 : 0o755, content: { kind: 'folder' } })),
+    // the kernel opens it for the first program, before devtmpfs is there
+    { path: 'dev/console', mode: 0o600, content: { kind: 'device', major: 5, minor: 1 } },
+    { path: 'etc/mtab', mode: 0o777, content: { kind: 'link', to: '/proc/mounts' } },
+    file('bin/busybox', parts.busybox, 0o755),
+    { path: 'bin/sh', mode: 0o777, content: { kind: 'link', to: 'busybox' } },
+    ...[...parts.modules].map(([name, bytes]) => file(`modules/${name}.ko`, bytes, 0o644)),
+    ...Object.entries(SCRIPTS).map(([path, text]) => file(path, Buffer.from(text), PLAIN.has(path) ? 0o644 : 0o755)),
+  ]
+}

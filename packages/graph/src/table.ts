@@ -1,0 +1,99 @@
+/** One table: rows by key, and for each declared field an index from value to keys. */
+import type { Row } from '@skerry/contract'
+
+export interface TableSpec {
+  /** Fields to index. A list-valued field is indexed by each of its elements, an absent or null one under null. */
+  indexes: readonly string[]
+}
+
+/** A row as it stood after one commit. Never changed: every write makes a new entry, so a held one is a snapshot. */
+export interface Entry {
+  readonly row: Readonly<Row>
+  /** seq of the last put or set; counters (`add`) leave it. */
+  readonly version: number
+}
+
+/** Most values of most indexes have one key (names, addresses): a bare string then, a set only from two on. */
+type Bucket = string | Set<string>
+
+const NONE: readonly string[] = []
+
+export class Index {
+  private readonly buckets = new Map<unknown, Bucket>()
+
+  keys(value: unknown): Iterable<string> {
+    const bucket = this.buckets.get(value ?? null)
+    return bucket === undefined ? NONE : typeof bucket === 'string' ? [bucket] : bucket
+  }
+
+  count(value: unknown): number {
+    const bucket = this.buckets.get(value ?? null)
+    return bucket === undefined ? 0 : typeof bucket === 'string' ? 1 : bucket.size
+  }
+
+  add(value: unknown, key: string): void {
+    if (Array.isArray(value)) for (const element of value) this.addOne(element, key)
+    else this.addOne(value ?? null, key)
+  }
+
+  remove(value: unknown, key: string): void {
+    if (Array.isArray(value)) for (const element of value) this.removeOne(element, key)
+    else this.removeOne(value ?? null, key)
+  }
+
+  private addOne(value: unknown, key: string): void {
+    const bucket = this.buckets.get(value)
+    if (bucket === undefined) this.buckets.set(value, key)
+    else if (typeof bucket !== 'string') bucket.add(key)
+    else if (bucket !== key) this.buckets.set(value, new Set([bucket, key]))
+  }
+
+  private removeOne(value: unknown, key: string): void {
+    const bucket = this.buckets.get(value)
+    if (bucket === undefined) return
+    if (typeof bucket === 'string') {
+      if (bucket === key) this.buckets.delete(value)
+      return
+    }
+    bucket.delete(key)
+    if (bucket.size === 0) this.buckets.delete(value)
+  }
+}
+
+/** Two values of an indexed field that fall into the same buckets. Lists are compared by identity: a new list is re-indexed. */
+const sameBuckets = (a: unknown, b: unknown): boolean => a === b || (a ?? null) === (b ?? null)
+
+export class Table {
+  readonly entries = new Map<string, Entry>()
+  readonly indexes = new Map<string, Index>()
+  private readonly indexList: [string, Index][] = []
+
+  constructor(spec: TableSpec) {
+    for (const field of spec.indexes) {
+      if (this.indexes.has(field)) continue
+      const index = new Index()
+      this.indexes.set(field, index)
+      this.indexList.push([field, index])
+    }
+  }
+
+  write(key: string, entry: Entry): void {
+    const old = this.entries.get(key)
+    this.entries.set(key, entry)
+    for (const [field, index] of this.indexList) {
+      const now = entry.row[field]
+      if (old === undefined) index.add(now, key)
+      else if (!sameBuckets(old.row[field], now)) {
+        index.remove(old.row[field], key)
+        index.add(now, key)
+      }
+    }
+  }
+
+  delete(key: string): void {
+    const old = this.entries.get(key)
+    if (old === undefined) return
+    this.entries.delete(key)
+    for (const [field, index] of this.indexList) index.remove(old.row[field], key)
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * A machine in memory that implements the same ports as the real one and passes the same suites: for agents' tests and the
+ * simulator. Fake programs are as small as their suites allow; what a fake can't answer, it refuses.
+ */
+import { createHash } from 'node:crypto'
+import { bridges } from '../bridge.ts'
+import { dnsmasq } from '../dnsmasq.ts'
+import { dnsmasqFiles } from '../dnsmasq-config.ts'
+import type { Facts, MachineFacts } from '../facts.ts'
+import type { Host } from '../index.ts'
+import { FakeDisk, fakeFiles } from './files.ts'
+import { type Gate, gate } from './gate.ts'
+import { FakeNetwork, fakeIp } from './ip.ts'
+import { FakeRuleset, fakeNftScope } from './nft.ts'
+import { FakeProcessTable, fakeExec, fakeProcesses } from './processes.ts'
+import { fakeQemuImg } from './qemu-img.ts'
+
+export interface FakeHostConfig {
+  /** Epoch ms for file times and leases; default: a fixed instant. */
+  nowMs?: () => number
+  machine?: Partial<MachineFacts>
+  /** NICs and their addresses; default `eth0` with 192.0.2.10/24 and a free `eth1`. */
+  nics?: readonly { name: string; cidr?: string }[]
+}
+
+export interface FakeHost extends Host {
+  readonly faults: Pick<Gate, 'failNext'> & Pick<Gate, 'before'>
+  readonly disk: FakeDisk
+  readonly network: FakeNetwork
+  readonly processTable: FakeProcessTable
+  /** Rules of a namespace, to count transactions. */
+  ruleset(netns?: string): FakeRuleset
+  /** A guest asks for its address; the lease appears. Undefined: no running dnsmasq of that folder knows the MAC. */
+  requestLease(dir: string, mac: string): Promise<string | undefined>
+  /** Power cut and boot: files stay; processes, namespaces, links and rules are gone; the boot id is new. */
+  reboot(): void
+}
+
+export function fakeHost(config: FakeHostConfig = {}): FakeHost {
+  const nowMs = config.nowMs ?? (() => 1_700_000_000_000)
+  const gates = gate()
+  const disk = new FakeDisk(nowMs)
+  for (const folder of ['/tmp', '/var/lib', '/run', '/etc']) disk.makeDir(folder, 0o755)
+  const network = new FakeNetwork()
+  const processTable = new FakeProcessTable()
+  const rules = new Map<string, FakeRuleset>()
+  const plugIn = () => {
+    for (const nic of config.nics ?? [{ name: 'eth0', cidr: '192.0.2.10/24' }, { name: 'eth1' }])
+      network.addNic(nic.name, nic.cidr)
+  }
+  plugIn()
+  let boot = 1
+  const ruleset = (netns = '') => {
+    network.in(netns)
+    const known = rules.get(netns) ?? new FakeRuleset()
+    rules.set(netns, known)
+    return known
+  }
+  const files = gates.wrap('files', fakeFiles(disk))
+  const processes = gates.wrap('process', fakeProcesses(processTable))
+  const exec = gates.wrap(
+    'exec',
+    fakeExec(processTable, { dnsmasq: (argv, opts) => startDnsmasq({ disk, network, processTable }, argv, opts.netns) }),
+  )
+  const ip = fakeIp(network, gates)
+  const tool = dnsmasq({ exec, files, processes })
+  return {
+    ip,
+    bridge: gates.wrap('bridge', bridges(ip)),
+    nft: {
+      at: (netns) =>
+        gates.wrap(
+          'nft',
+          fakeNftScope(() => ruleset(netns)),
+        ),
+    },
+    dnsmasq: gates.wrap('dnsmasq', tool),
+    qemuImg: gates.wrap('qemuImg', fakeQemuImg(disk)),
+    files,
+    facts: gates.wrap(
+      'facts',
+      fakeFacts(config.machine ?? {}, () => boot),
+    ),
+    process: processes,
+    exec,
+    faults: gates,
+    disk,
+    network,
+    processTable,
+    ruleset,
+    requestLease: (dir, mac) => leaseTo({ disk, nowMs }, tool.running, { dir, mac }),
+    reboot() {
+      boot += 1
+      processTable.killAll()
+      network.reset()
+      rules.clear()
+      plugIn()
+    },
+  }
+}
+
+interface Machine {
+  disk: FakeDisk
+  network: FakeNetwork
+  processTable: FakeProcessTable
+}
+
+/** What the real program does at start, as far as anyone can see: needs its file and interface, writes its pid. */
+async function startDnsmasq(machine: Machine, argv: readonly string[], netns = ''): Promise<{ code?: number; stderr?: string }> {
+  const conf = argv[0]?.replace('--conf-file=', '') ?? ''
+  const text = machine.disk.files.get(conf)
+  if (!text) return { code: 3, stderr: `dnsmasq: cannot read ${conf}: No such file or directory` }
+  const value = (key: string) => new TextDecoder().decode(text.data).match(new RegExp(`^${key}=(.*)$`, 'm'))?.[1] ?? ''
+  const ns = machine.network.in(netns)
+  const listens = ns.addresses.some((address) => address.cidr.startsWith(`${value('listen-address')}/`))
+  if (!ns.links.some((link) => link.name === value('interface')) || !listens)
+    return { code: 2, stderr: 'dnsmasq: failed to create listening socket: Cannot assign requested address' }
+  const { pid } = machine.processTable.start(['dnsmasq', ...argv])
+  machine.disk.put(value('pid-file'), new TextEncoder().encode(`${pid}\n`))
+  return {}
+}
+
+async function leaseTo(
+  at: { disk: FakeDisk; nowMs: () => number },
+  running: (dir: string) => Promise<unknown>,
+  who: { dir: string; mac: string },
+): Promise<string | undefined> {
+  const paths = dnsmasqFiles(who.dir)
+  const read = (path: string) => new TextDecoder().decode(at.disk.files.get(path)?.data)
+  if (!(await running(who.dir))) return undefined
+  const [, address, name] =
+    read(paths.hosts)
+      .split('\n')
+      .map((line) => line.split(','))
+      .find(([mac]) => mac === who.mac) ?? []
+  if (address === undefined) return undefined
+  const seconds = Number(read(paths.conf).match(/^dhcp-range=.*,(\d+)s$/m)?.[1])
+  const others = read(paths.leases)
+    .split('\n')
+    .filter((line) => line !== '' && !line.includes(` ${who.mac} `))
+  if (others.some((line) => line.split(' ')[2] === address)) return undefined
+  const line = `${Math.floor(at.nowMs() / 1000) + seconds} ${who.mac} ${address} ${name ?? '*'} *`
+  at.disk.put(paths.leases, new TextEncoder().encode([...others, line, ''].join('\n')))
+  return address
+}
+
+function fakeFacts(overrides: Partial<MachineFacts>, boot: () => number): Facts {
+  const hex = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
+  const hostname = overrides.hostname ?? 'fake'
+  const bootId = () => hex(`${hostname} boot ${boot()}`)
+  const memoryBytes = overrides.memoryBytes ?? 16 * 1024 ** 3
+  return {
+    bootId: async () => bootId(),
+    machine: async () => ({
+      hostname,
+      cpuModel: 'Fake processor',
+      cpuCount: 8,
+      cpuSockets: 1,
+      memoryBytes,
+      osName: 'Debian GNU/Linux',
+      osVersion: '12',
+      kernel: '6.1.0',
+      architecture: 'x86_64',
+      machineUuid: hex(hostname),
+      ...overrides,
+      bootId: bootId(),
+    }),
+    cpu: async () => ({ busy: 1000, total: 10_000 }),
+    memory: async () => ({ totalBytes: memoryBytes, availableBytes: memoryBytes / 2 }),
+    load: async () => [0.5, 0.4, 0.3],
+    nics: async () => [],
+  }
+}

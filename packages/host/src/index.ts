@@ -1,0 +1,55 @@
+/** The door to a machine. Agents receive a `Host`; nothing else in the project starts a program or writes to /proc or /sys. */
+import { type Bridges, bridges } from './bridge.ts'
+import { type Dnsmasq, dnsmasq } from './dnsmasq.ts'
+import { type Exec, realExec } from './exec.ts'
+import { type Facts, facts } from './facts.ts'
+import { type Files, files } from './files.ts'
+import { type Ip, ip } from './ip.ts'
+import { type Nft, nft } from './nft.ts'
+import { type Processes, processes } from './process.ts'
+import { type QemuImg, qemuImg } from './qemu-img.ts'
+
+export interface Host {
+  ip: Ip
+  bridge: Bridges
+  nft: Nft
+  dnsmasq: Dnsmasq
+  qemuImg: QemuImg
+  files: Files
+  facts: Facts
+  process: Processes
+  exec: Exec
+}
+
+/** This machine. `exec: execInNetns(realExec(), 'h1')` makes a host out of a namespace. */
+export function realHost(config: { exec?: Exec } = {}): Host {
+  const exec = config.exec ?? realExec()
+  const ports = { exec, files: files(), processes: processes() }
+  const ipTool = ip(exec)
+  return {
+    ip: ipTool,
+    bridge: bridges(ipTool),
+    nft: nft(exec),
+    dnsmasq: dnsmasq(ports),
+    qemuImg: qemuImg(exec, ports.files),
+    files: ports.files,
+    facts: facts(),
+    process: ports.processes,
+    exec,
+  }
+}
+
+export * from './bridge.ts'
+export * from './dnsmasq.ts'
+export * from './dnsmasq-config.ts'
+export * from './exec.ts'
+export * from './facts.ts'
+export * from './fakes/host.ts'
+export * from './files.ts'
+export * from './image-guard.ts'
+export * from './ip.ts'
+export * from './nft.ts'
+export type * from './nft-build.ts'
+export * as nftables from './nft-build.ts'
+export * from './process.ts'
+export * from './qemu-img.ts'

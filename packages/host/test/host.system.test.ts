@@ -1,0 +1,73 @@
+/** The real tools pass the suites, in namespaces that this run made and removes by name. */
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, vi } from 'vitest'
+import { bridges, dnsmasq, ip, nft, qemuImg, realExec, realHost } from '../src/index.ts'
+import { bridgeSuite } from './conformance/bridge.ts'
+import { dnsmasqSuite } from './conformance/dnsmasq.ts'
+import { ipSuite } from './conformance/ip.ts'
+import { nftSuite } from './conformance/nft.ts'
+import { qemuImgSuite } from './conformance/qemu-img.ts'
+import { requireOrSkip } from './requirements.ts'
+import { leaseClient } from './udhcpc.ts'
+
+// events, not times: the ceiling is only there for a stuck run
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+const exec = realExec()
+const host = realHost()
+const unique = (what: string) => `skt${what}${randomBytes(4).toString('hex')}`
+const folders: string[] = []
+afterAll(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true })
+})
+const folder = async () => {
+  const made = await mkdtemp(join(tmpdir(), 'skerry-host-'))
+  await chmod(made, 0o755)
+  folders.push(made)
+  return made
+}
+
+if (requireOrSkip('ip, bridge and nft against the kernel', { root: true, programs: ['ip', 'nft'] })) {
+  ipSuite('real', () => ({ ip: ip(exec), prefix: unique('i') }))
+  bridgeSuite('real', async () => {
+    const ns = unique('b')
+    await host.ip.netns.add(ns)
+    return { world: { bridge: bridges(host.ip, ns), scope: host.ip.at(ns) }, cleanUp: () => host.ip.netns.del(ns) }
+  })
+  nftSuite('real', async () => {
+    const ns = unique('n')
+    await host.ip.netns.add(ns)
+    return { nft: nft(exec).at(ns), cleanUp: () => host.ip.netns.del(ns) }
+  })
+}
+
+if (requireOrSkip('dnsmasq with a real client', { root: true, programs: ['ip', 'dnsmasq', 'busybox'] })) {
+  dnsmasqSuite('real', async () => {
+    const netns = unique('r')
+    const client = unique('c')
+    await host.ip.netns.add(netns)
+    await host.ip.netns.add(client)
+    const router = host.ip.at(netns)
+    await router.links.add({ kind: 'veth', name: 'lan0', peer: { name: 'eth0', netns: client } })
+    await router.links.set('lan0', { up: true })
+    await router.addresses.add('lan0', '10.4.0.1/24')
+    const dir = await folder()
+    const world = {
+      ...{ dnsmasq: host.dnsmasq, files: host.files, process: host.process, dir, netns },
+      requestLease: leaseClient({ exec, scope: host.ip.at(client), netns: client, dir }),
+      again: () => dnsmasq({ exec: realExec(), files: host.files, processes: host.process }),
+    }
+    const cleanUp = async () => {
+      await host.ip.netns.del(client)
+      await host.ip.netns.del(netns)
+    }
+    return { world, cleanUp }
+  })
+}
+
+if (requireOrSkip('qemu-img', { programs: ['qemu-img'] })) {
+  qemuImgSuite('real', async () => ({ qemuImg: qemuImg(exec, host.files), files: host.files, dir: await folder() }))
+}
