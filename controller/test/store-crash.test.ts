@@ -52,7 +52,8 @@ function holds({ run, after }: { run: Run; after: World }, label: string): void 
   expect(store.graph.seq, `${label}: nothing is there that nobody began`).toBeLessThanOrEqual(run.begun)
   expect(store.incarnation, label).toBeGreaterThanOrEqual(run.incarnation)
   // A prefix, whole: each commit up to the last one has its effect, none after it.
-  for (let n = 1; n <= run.begun; n++) expect(store.graph.get('vm', `vm${n}`)?.n, `${label}: commit ${n}`).toBe(n <= store.graph.seq ? n : undefined)
+  for (let n = 1; n <= run.begun; n++)
+    expect(store.graph.get('vm', `vm${n}`)?.n, `${label}: commit ${n}`).toBe(n <= store.graph.seq ? n : undefined)
 }
 
 describe('power loss', () => {
@@ -81,8 +82,11 @@ describe('power loss', () => {
           expect(store.recovery.corrupt, `seed ${seed}, life ${life}`).toBeUndefined()
           expect(store.graph.seq, `seed ${seed}, life ${life}`).toBeGreaterThanOrEqual(floor)
           for (;;) {
-            const group = Array.from({ length: 1 + Math.floor(random() * 4) }, (_, i) => store.commit(put(store.graph.seq + 1 + i * 0), BY))
-            for (const result of await Promise.allSettled(group)) if (result.status === 'fulfilled') floor = Math.max(floor, result.value.seq)
+            const group = Array.from({ length: 1 + Math.floor(random() * 4) }, (_, i) =>
+              store.commit(put(store.graph.seq + 1 + i * 0), BY),
+            )
+            for (const result of await Promise.allSettled(group))
+              if (result.status === 'fulfilled') floor = Math.max(floor, result.value.seq)
             if (!store.status().writable) break
             if (random() < 0.2) await store.snapshot()
           }

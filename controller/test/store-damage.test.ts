@@ -30,7 +30,10 @@ describe('damage to the log', () => {
       disk.flip(FIRST, at, Math.floor(random() * 8))
       const hit = starts.findLastIndex((start) => start <= at)
       const { store } = await world(disk)
-      expect(store.recovery.corrupt, `byte ${at}`).toMatchObject({ code: 'log-corrupt', details: { file: 'log-000000000000001.seg', offset: starts[hit], seq: hit + 1 } })
+      expect(store.recovery.corrupt, `byte ${at}`).toMatchObject({
+        code: 'log-corrupt',
+        details: { file: 'log-000000000000001.seg', offset: starts[hit], seq: hit + 1 },
+      })
       expect(store.status()).toMatchObject({ writable: false, reason: { code: 'log-corrupt' } })
       expect(store.graph.seq).toBe(hit)
       await expect(store.commit(put(99), BY)).rejects.toMatchObject({ code: 'log-corrupt' })
@@ -48,7 +51,12 @@ describe('damage to the log', () => {
       const disk = pristine.crash(() => 0.3)
       disk.flip(FIRST, starts[9]! + Math.floor(random() * (starts[10]! - starts[9]!)), Math.floor(random() * 8))
       const { store } = await world(disk)
-      expect(store.recovery).toMatchObject({ replayed: 9, tornBytes: starts[10]! - starts[9]!, file: 'log-000000000000001.seg', offset: starts[9] })
+      expect(store.recovery).toMatchObject({
+        replayed: 9,
+        tornBytes: starts[10]! - starts[9]!,
+        file: 'log-000000000000001.seg',
+        offset: starts[9],
+      })
       expect(await store.commit(put(10), BY)).toMatchObject({ seq: 10 })
       expect((await world(disk.crash(() => 0))).store.graph.seq).toBe(10)
     }
@@ -67,7 +75,10 @@ describe('damage to the log', () => {
     const { store, disk } = await world(fakeDisk(), { segmentBytes: 600 })
     for (let n = 1; n <= 10; n++) await store.commit(put(n), BY)
     await store.close()
-    const segments = disk.files().filter((file) => file.endsWith('.seg')).sort()
+    const segments = disk
+      .files()
+      .filter((file) => file.endsWith('.seg'))
+      .sort()
     expect(segments.length).toBeGreaterThan(3)
     for (const gone of [segments[0]!, segments[1]!, segments.at(-1)!]) {
       const copy = disk.crash(() => 0.3)
@@ -85,8 +96,12 @@ describe('damage to the log', () => {
         return disk
       }),
     )
-    const mixed = fakeDisk(histories[0]!.files().map((file) => [file, (file.endsWith('2.seg') ? histories[1]! : histories[0]!).content(file)!]))
-    expect((await world(mixed)).store.recovery.corrupt).toMatchObject({ details: { file: 'log-000000000000002.seg', offset: 0, seq: 2 } })
+    const mixed = fakeDisk(
+      histories[0]!.files().map((file) => [file, (file.endsWith('2.seg') ? histories[1]! : histories[0]!).content(file)!]),
+    )
+    expect((await world(mixed)).store.recovery.corrupt).toMatchObject({
+      details: { file: 'log-000000000000002.seg', offset: 0, seq: 2 },
+    })
   })
 
   it('of the manifest is survived by its previous copy; without both the store is read-only', async () => {

@@ -30,7 +30,14 @@ it('a writer killed by kill -9, three times over, loses no acknowledged commit',
   try {
     for (const acknowledged of [50, 700, 2500]) {
       const last = await killedAfter(dir, acknowledged)
-      const store = await openStore({ dir, disk: realDisk, tables: {}, clock: Date.now, newId: () => '', limits: { autoSnapshot: false, reserveBytes: 0 } })
+      const store = await openStore({
+        dir,
+        disk: realDisk,
+        tables: {},
+        clock: Date.now,
+        newId: () => '',
+        limits: { autoSnapshot: false, reserveBytes: 0 },
+      })
       expect(store.recovery.corrupt).toBeUndefined()
       expect(store.graph.seq).toBeGreaterThanOrEqual(last)
       for (let n = 1; n <= store.graph.seq; n++) expect(store.graph.get('vm', `${n}`)?.n).toBe(n)

@@ -33,7 +33,8 @@ describe('secrets', () => {
     expect(await secrets.list()).toEqual([id])
     for (const file of after.files()) {
       const content = after.content(file)!
-      for (const form of [VALUE, Buffer.from(VALUE).toString('base64').slice(0, 12), Buffer.from(VALUE).toString('hex')]) expect(content.includes(form)).toBe(false)
+      for (const form of [VALUE, Buffer.from(VALUE).toString('base64').slice(0, 12), Buffer.from(VALUE).toString('hex')])
+        expect(content.includes(form)).toBe(false)
     }
   })
 
@@ -61,7 +62,9 @@ describe('secrets', () => {
     const disk = fakeDisk()
     const secrets = await open(disk)
     const [a, b] = [await secrets.put('a'), await secrets.put('b')]
-    const swapped = fakeDisk(disk.files().map((file) => [file.replace(a, 'x').replace(b, a).replace('x', b), disk.content(file)!]))
+    const swapped = fakeDisk(
+      disk.files().map((file) => [file.replace(a, 'x').replace(b, a).replace('x', b), disk.content(file)!]),
+    )
     await expect((await open(swapped)).get(a)).rejects.toMatchObject({ code: 'log-corrupt' })
     const content = disk.content(`${dir}/${a}.secret`)!
     disk.flip(`${dir}/${a}.secret`, content.lastIndexOf('"data":"') + 8)

@@ -2,14 +2,26 @@ import { describe, expect, it } from 'vitest'
 import { fakeDisk } from '../src/store/fake-disk.ts'
 import { BY, collect, counted, DIR, put, world } from './store-world.ts'
 
-const snapshots = (disk: { files(): string[] }) => disk.files().filter((file) => file.endsWith('.ndjson')).sort()
+const snapshots = (disk: { files(): string[] }) =>
+  disk
+    .files()
+    .filter((file) => file.endsWith('.ndjson'))
+    .sort()
 
 describe('snapshots', () => {
   it('start the next opening: only later records are replayed, with the same state', async () => {
     const { store, disk } = await world()
     for (let n = 1; n <= 200; n++) void store.commit(put(n), BY)
     expect(await store.snapshot()).toMatchObject({ seq: 200 })
-    await store.commit({ ops: [{ o: 'del', t: 'vm', k: 'vm7' }, { o: 'add', t: 'vm', k: 'vm8', field: 'n', delta: 5 }] }, BY)
+    await store.commit(
+      {
+        ops: [
+          { o: 'del', t: 'vm', k: 'vm7' },
+          { o: 'add', t: 'vm', k: 'vm8', field: 'n', delta: 5 },
+        ],
+      },
+      BY,
+    )
     const again = await world(disk.crash(() => 0))
     expect(again.store.recovery).toMatchObject({ snapshot: 200, replayed: 1 })
     expect(again.store.graph.hash()).toBe(store.graph.hash())
@@ -28,7 +40,15 @@ describe('snapshots', () => {
     void writing.then(() => (done = true))
     while (!done) {
       const n = (meanwhile++ * 37) % 1000
-      await store.commit({ ops: [{ o: 'put', t: 'vm', k: `vm${n + 1}`, v: { changed: true } }, { o: 'put', t: 'vm', k: `new${meanwhile}`, v: {} }] }, BY)
+      await store.commit(
+        {
+          ops: [
+            { o: 'put', t: 'vm', k: `vm${n + 1}`, v: { changed: true } },
+            { o: 'put', t: 'vm', k: `new${meanwhile}`, v: {} },
+          ],
+        },
+        BY,
+      )
     }
     expect(meanwhile).toBeGreaterThan(5)
     expect(await writing).toMatchObject({ seq: 1000 })
@@ -52,7 +72,11 @@ describe('snapshots', () => {
       const copy = disk.crash(() => 0.3)
       copy.flip(snapshots(disk)[1]!, at, at % 8)
       const again = await world(copy)
-      expect(again.store.recovery, `byte ${at}`).toMatchObject({ snapshot: 2, replayed: 2, badSnapshots: [{ code: 'log-corrupt' }] })
+      expect(again.store.recovery, `byte ${at}`).toMatchObject({
+        snapshot: 2,
+        replayed: 2,
+        badSnapshots: [{ code: 'log-corrupt' }],
+      })
       expect(again.store.graph.hash()).toBe(store.graph.hash())
     }
   })

@@ -35,7 +35,14 @@ export function counted(start = 1_700_000_000_000): () => number {
 
 /** A numbered change; `padding` makes its record longer. */
 export const put = (n: number, padding = 0): Change => ({
-  ops: [{ o: 'put', t: 'vm', k: `vm${n}`, v: { uuid: `vm${n}`, hostUuid: `h${n % 3}`, n, ...(padding ? { x: 'ä'.repeat(padding) } : {}) } }],
+  ops: [
+    {
+      o: 'put',
+      t: 'vm',
+      k: `vm${n}`,
+      v: { uuid: `vm${n}`, hostUuid: `h${n % 3}`, n, ...(padding ? { x: 'ä'.repeat(padding) } : {}) },
+    },
+  ],
   facts: [{ noun: 'vm', uuid: `vm${n}`, event: 'created' }],
 })
 

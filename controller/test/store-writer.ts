@@ -15,7 +15,9 @@ const store = await openStore({
 for (;;) {
   const group = Array.from({ length: 16 }, () => {
     const n = store.graph.seq + 1
-    return store.commit({ ops: [{ o: 'put', t: 'vm', k: `${n}`, v: { n, x: 'x'.repeat(100) } }] }, { actor: 'system' }).then(({ seq }) => writeSync(1, `${seq}\n`))
+    return store
+      .commit({ ops: [{ o: 'put', t: 'vm', k: `${n}`, v: { n, x: 'x'.repeat(100) } }] }, { actor: 'system' })
+      .then(({ seq }) => writeSync(1, `${seq}\n`))
   })
   await Promise.all(group)
 }

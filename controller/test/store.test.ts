@@ -63,7 +63,9 @@ describe('store', () => {
     store.onCommit(() => {
       throw new Error('bad listener')
     })
-    const stop = store.onCommit((commit, seq) => heard.push(`${seq} ${commit.facts[0]?.event} ${store.status().durableSeq >= seq}`))
+    const stop = store.onCommit((commit, seq) =>
+      heard.push(`${seq} ${commit.facts[0]?.event} ${store.status().durableSeq >= seq}`),
+    )
     await Promise.all([1, 2].map((n) => store.commit(put(n), BY).then(({ seq }) => heard.push(`answered ${seq}`))))
     stop()
     await store.commit(put(3), BY)
@@ -85,10 +87,13 @@ describe('store', () => {
   it('gives commits again from any seq, over segments, and only durable ones', async () => {
     const { store } = await world(fakeDisk(), { segmentBytes: 900 })
     for (let n = 1; n <= 12; n++) await store.commit(put(n, n * 40), BY)
-    void store.commit(put(13), BY)
+    const last = store.commit(put(13), BY)
     const all = await collect(store.read(1))
-    expect(all.map(({ seq, commit }) => [seq, commit.facts[0]!.uuid])).toEqual(Array.from({ length: 12 }, (_, i) => [i + 1, `vm${i + 1}`]))
-    expect((await collect(store.read(7))).map(({ seq }) => seq)).toEqual([7, 8, 9, 10, 11, 12])
+    await last
+    expect(all.map(({ seq, commit }) => [seq, commit.facts[0]!.uuid])).toEqual(
+      Array.from({ length: 12 }, (_, i) => [i + 1, `vm${i + 1}`]),
+    )
+    expect((await collect(store.read(7))).map(({ seq }) => seq)).toEqual([7, 8, 9, 10, 11, 12, 13])
     expect(await collect(store.read(50))).toEqual([])
   })
 
@@ -207,7 +212,9 @@ describe('the golden log of version 1', () => {
     expect(store.recovery).toMatchObject({ replayed: 7, snapshot: 5, tornBytes: 0 })
     expect({ hash: store.graph.hash(), seq: store.graph.seq, incarnation: store.incarnation }).toEqual(expected)
 
-    const without = await world(fakeDisk(names.slice(0, 3).map((name) => [`${DIR}/${name}`, readFileSync(new URL(name, folder))])))
+    const without = await world(
+      fakeDisk(names.slice(0, 3).map((name) => [`${DIR}/${name}`, readFileSync(new URL(name, folder))])),
+    )
     expect(without.store.recovery.replayed).toBe(12)
     expect(without.store.graph.hash()).toBe(expected.hash)
   })

@@ -24,8 +24,8 @@ function refuse(socket: Duplex, status: string, message: string): void {
   socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(message)}\r\nConnection: close\r\n\r\n${message}`)
 }
 
-/** Answers WebSocket upgrades on the server; other upgrades are refused. */
-export function serveConsoles(server: Server, consoles: Consoles, log: Log): void {
+/** Answers WebSocket upgrades on the server; other upgrades are refused. The function it gives ends every open console. */
+export function serveConsoles(server: Server, consoles: Consoles, log: Log): () => void {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const path = (request.url ?? '').split('?')[0]?.replace(/\/{2,}/g, '/') ?? ''
@@ -40,4 +40,7 @@ export function serveConsoles(server: Server, consoles: Consoles, log: Log): voi
       },
     )
   })
+  return () => {
+    for (const socket of sockets.clients) socket.terminate()
+  }
 }

@@ -38,16 +38,17 @@ export function listen(o: ListenOptions): Promise<Listening> {
     const server = serve({ fetch: o.app.fetch, hostname: o.addr, port: o.port, ...transport } as Parameters<typeof serve>[0], (info: AddressInfo) => {
       server.off('error', reject)
       const host = o.addr.includes(':') ? `[${o.addr}]` : o.addr
-      resolve({ port: info.port, url: `${o.tls ? 'https' : 'http'}://${host}:${info.port}`, server, close: () => closing(server) })
+      resolve({ port: info.port, url: `${o.tls ? 'https' : 'http'}://${host}:${info.port}`, server, close: () => closing(server, endConsoles) })
     }) as Server
     server.once('error', reject)
-    if (o.consoles) serveConsoles(server, o.consoles, o.log)
+    const endConsoles = o.consoles ? serveConsoles(server, o.consoles, o.log) : () => {}
   })
 }
 
-function closing(server: Server): Promise<void> {
+function closing(server: Server, endConsoles: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
     server.close((error) => (error ? reject(error) : resolve()))
     server.closeAllConnections()
+    endConsoles()
   })
 }

@@ -82,6 +82,8 @@ export function fakeDisk(initial: Iterable<[string, Buffer]> = []): FakeDisk {
     async sync() {
       step('sync')
       disk.syncs++
+      // A real sync takes its time: without a turn of the event loop here, a writer on this disk would starve all timers.
+      await new Promise<void>((done) => setImmediate(done))
       if (disk.failSync) throw failure(disk.failSync, 'sync')
       inode.durable = Buffer.from(inode.data)
     },
@@ -163,7 +165,7 @@ function torn(inode: Inode, random: () => number): Buffer {
     const end = Math.min(at + SECTOR, out.length)
     const written = way < 0.75 || random() < 0.5
     const source = written ? data : durable
-    source.copy(out, at, at, Math.min(end, source.length))
+    if (at < source.length) source.copy(out, at, at, Math.min(end, source.length))
   }
   return out
 }

@@ -23,7 +23,7 @@ export function connectPart(graph: Graph, psUuid: string, hostUuid: string, stat
   if (!old) {
     const row: Row = {
       uuid: key, primaryStorageUuid: psUuid, hostUuid, status: 'Connected', totalCapacity: observed.totalBytes, availableCapacity: observed.availableBytes,
-      totalPhysicalCapacity: observed.totalBytes, availablePhysicalCapacity: observed.availableBytes, systemUsedCapacity: observed.usedBytes, createDate: now, lastOpDate: now,
+      totalPhysicalCapacity: observed.totalBytes, availablePhysicalCapacity: observed.availableBytes, systemUsedCapacity: observed.totalBytes - observed.availableBytes, createDate: now, lastOpDate: now,
     }
     return [{ o: 'put', t: 'localStorageHost', k: key, v: row }, ...sums(observed.totalBytes, observed.availableBytes, observed.availableBytes)]
   }

@@ -5,3 +5,7 @@ export { CheckedFile, type Damage, type LedgerFiles } from './ledger/checked-fil
 export type { LedgerEntry } from './ledger/entry.ts'
 export { type DigestEntry, type Ledger, type LedgerPorts, openLedger } from './ledger/ledger.ts'
 export { specHash } from './sync.ts'
+export { type EnrolOptions, enrol, type Identity, loadIdentity, type PostJson } from './enrol.ts'
+export { type AgentParts, type BuildContext, type StartOptions, startAgent } from './main.ts'
+export { createSealKeys, type SealKeys, seal, unseal } from './seal.ts'
+export { fetchTrusting } from './trusting-fetch.ts'

@@ -6,8 +6,8 @@ import type { CpioEntry } from './cpio.ts'
 
 /** In the order in which they load: each after those it needs. */
 export const MODULES = [
-  'virtio',
   'virtio_ring',
+  'virtio',
   'virtio_pci_modern_dev',
   'virtio_pci_legacy_dev',
   'virtio_pci',
@@ -53,6 +53,9 @@ echo "${READY_LINE} $(hostname)" >/dev/console
   'etc/profile': `export PATH=/bin HOME=/root PS1='\\h:\\w# '
 cd /root
 `,
+  // ash takes the home of its prompt's ~ from here
+  'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\n',
+  'etc/group': 'root:x:0:\n',
   'etc/page': `#!/bin/sh
 echo "hello from $(hostname)" >/www/index.html.new
 mv /www/index.html.new /www/index.html
@@ -115,7 +118,8 @@ case "$QUERY_STRING" in
   exit 0
   ;;
 esac
-if body=$(wget -q -T 5 -O - "http://$QUERY_STRING/" 2>&1); then
+# timeout, not wget's own -T: this busybox has it left out and crashes on it
+if body=$(timeout 5 wget -q -O - "http://$QUERY_STRING/" 2>&1); then
   printf 'Content-Type: text/plain\\r\\n\\r\\n%s\\n' "$body"
 else
   printf 'Status: 502 Bad Gateway\\r\\nContent-Type: text/plain\\r\\n\\r\\n%s\\n' "$body"
@@ -123,7 +127,7 @@ fi
 `,
 }
 
-const PLAIN = new Set(['etc/inittab', 'etc/profile'])
+const PLAIN = new Set(['etc/inittab', 'etc/profile', 'etc/passwd', 'etc/group'])
 const FOLDERS = [
   'bin',
   'dev',

@@ -1,0 +1,5 @@
+/** Wiring only: agent-storage on this machine. */
+import { startAgent } from '@skerry/agent'
+import { buildStorage } from './build.ts'
+
+await startAgent({ kind: 'storage', build: (host, context) => buildStorage(host, context, { fetch }) })

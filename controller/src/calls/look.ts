@@ -1,0 +1,92 @@
+/** Synchronous calls that only look. */
+import { type Row, SKERRY_VERSION, SkerryError, ZSTACK_API_VERSION } from '@skerry/contract'
+import type { Graph } from '@skerry/graph'
+import type { Call, JobView } from '../engine/port.ts'
+import { freeAddresses, ipToLong, usedIpKey } from '../place/address.ts'
+import { need } from '../workflows/world.ts'
+
+export interface LookPorts {
+  graph: Graph
+  nodeUuid: string
+  ready(): boolean
+  job(uuid: string): JobView | undefined
+  retry(uuid: string): Promise<JobView>
+  now(): number
+}
+
+export function lookCalls(p: LookPorts): Record<string, (call: Call) => Promise<Row> | Row> {
+  return {
+    GetVersion: () => ({ version: ZSTACK_API_VERSION, skerry: SKERRY_VERSION }),
+    IsReadyToGo: () => {
+      if (!p.ready()) throw new SkerryError('not-ready')
+      return { managementNodeId: p.nodeUuid }
+    },
+    GetPrimaryStorageCapacity: ({ params }) => capacity(p.graph, params),
+    GetFreeIp: ({ params }) => freeIps(p.graph, params),
+    CheckIpAvailability: ({ params }) => availability(p.graph, params),
+    GetTaskProgress: ({ params }) => progress(p, params),
+    RetryJob: async ({ params }) => {
+      await p.retry(params['uuid'] as string)
+      return { inventory: p.graph.get('job', params['uuid'] as string) as Row }
+    },
+  }
+}
+
+/** Sums over the storages named (all when none is, as ZStack does with `all`). */
+function capacity(graph: Graph, params: Row): Row {
+  const chosen = (params['primaryStorageUuids'] as string[] | undefined) ?? []
+  const zones = (params['zoneUuids'] as string[] | undefined) ?? []
+  const clusters = (params['clusterUuids'] as string[] | undefined) ?? []
+  const sum = { totalCapacity: 0, availableCapacity: 0, totalPhysicalCapacity: 0, availablePhysicalCapacity: 0 }
+  for (const [key, ps] of graph.rows('primaryStorage')) {
+    if (chosen.length > 0 && !chosen.includes(key)) continue
+    if (zones.length > 0 && !zones.includes(ps['zoneUuid'] as string)) continue
+    if (clusters.length > 0 && !(ps['attachedClusterUuids'] as string[]).some((c) => clusters.includes(c))) continue
+    for (const field of Object.keys(sum) as (keyof typeof sum)[]) sum[field] += ps[field] as number
+  }
+  return sum
+}
+
+function freeIps(graph: Graph, params: Row): Row {
+  if (!params['ipRangeUuid'] && !params['l3NetworkUuid']) throw new SkerryError('invalid-argument', 'give ipRangeUuid or l3NetworkUuid')
+  const ranges = params['ipRangeUuid'] ? [need(graph, 'ipRange', params['ipRangeUuid'])] : [...graph.by('ipRange', 'l3NetworkUuid', need(graph, 'l3Network', params['l3NetworkUuid'])['uuid'])].map((k) => need(graph, 'ipRange', k))
+  const limit = (params['limit'] as number | undefined) ?? 100
+  const start = params['start'] ? ipToLong(params['start'] as string) : 0
+  const inventories: Row[] = []
+  for (const range of ranges) {
+    for (const ip of freeAddresses(graph, range)) {
+      if (inventories.length >= limit) return { inventories }
+      if (ipToLong(ip) >= start) inventories.push({ ipRangeUuid: range['uuid'], ip, netmask: range['netmask'], gateway: range['gateway'] })
+    }
+  }
+  return { inventories }
+}
+
+function availability(graph: Graph, params: Row): Row {
+  const l3 = need(graph, 'l3Network', params['l3NetworkUuid'])
+  const ip = params['ip'] as string
+  const inside = [...graph.by('ipRange', 'l3NetworkUuid', l3['uuid'])].some((k) => {
+    const range = graph.get('ipRange', k)!
+    return ipToLong(ip) >= ipToLong(range['startIp'] as string) && ipToLong(ip) <= ipToLong(range['endIp'] as string)
+  })
+  if (!inside && params['ipRangeCheck'] !== false) return { available: false, reason: `${ip} is in no range of network ${l3['name']}` }
+  const used = graph.get('usedIp', usedIpKey(l3['uuid'] as string, ip))
+  return used ? { available: false, reason: `${ip} is in use${used['usedFor'] ? ` for ${used['usedFor']}` : ''}` } : { available: true }
+}
+
+/** ZStack's TaskProgressInventory, with bytes and remaining time beside it. */
+function progress(p: LookPorts, params: Row): Row {
+  const job = p.job(params['apiId'] as string)
+  if (!job) return { inventories: [] }
+  const at = job.step ? job.steps.indexOf(job.step) : 0
+  const over = job.finishedAt !== null
+  const percent = over ? 100 : Math.floor((100 * (Math.max(0, at) + (job.progress?.percent ?? 0) / 100)) / Math.max(1, job.steps.length))
+  return {
+    inventories: [
+      {
+        taskUuid: job.uuid, taskName: job.step ?? job.api, type: 'Task', content: String(percent), time: p.now(), arguments: job.api, state: job.state,
+        ...(job.progress?.doneBytes !== undefined ? { doneBytes: job.progress.doneBytes } : {}), ...(job.progress?.totalBytes !== undefined ? { totalBytes: job.progress.totalBytes } : {}), ...(job.progress?.remainingMs !== undefined ? { remainingMs: job.progress.remainingMs } : {}),
+      },
+    ],
+  }
+}

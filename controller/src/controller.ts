@@ -1,0 +1,175 @@
+/** A controller from its ports: store, bus, clock. `main.ts` gives it the real ones, tests and the simulator others. */
+import { createHmac } from 'node:crypto'
+import type { Bus } from '@skerry/bus'
+import { type Row, SKERRY_VERSION, subjects } from '@skerry/contract'
+import { Agents } from './agents/agents-port.ts'
+import { AgentBook } from './agents/book.ts'
+import { kindOf, documentOf } from './agents/documents.ts'
+import { Syncer } from './agents/sync.ts'
+import { AgentWatch } from './agents/watch.ts'
+import { auditor } from './audit/run.ts'
+import { agentCalls } from './calls/agents.ts'
+import { Consoles } from './calls/consoles.ts'
+import { lookCalls } from './calls/look.ts'
+import { sessionCalls } from './calls/sessions.ts'
+import { checkCalls, ControllerEngine } from './engine/engine.ts'
+import { State } from './engine/state.ts'
+import { createHttp, type HttpOptions, type Log, pollBody } from './http/index.ts'
+import { seed } from './seed.ts'
+import type { Secrets, Store } from './store/index.ts'
+import { factsSince, publishFacts } from './tasks/facts.ts'
+import { Hooks } from './tasks/hooks.ts'
+import { dueForExpunge, outdated } from './tasks/housekeeping.ts'
+import { internalCall } from './tasks/internal-call.ts'
+import type { World } from './workflows/world.ts'
+
+export interface ControllerPorts {
+  store: Store
+  bus: Bus
+  secrets: Secrets
+  siteKey: Buffer
+  log: Log
+  now(): number
+  monotonic(): number
+  newId(): string
+  random(): number
+  sleep(ms: number): Promise<void>
+  timers: ConstructorParameters<typeof ControllerEngine>[0]['timers']
+  every(ms: number, run: () => void): () => void
+  fetch: typeof fetch
+  nodeUuid: string
+  enrol: { accountSeed: string | undefined; servers: string[]; ca: string | null }
+  address: { hostname: string; port: number; scheme: string }
+  adminPassword: string | undefined
+  /** commit up to which facts were published before this process */
+  publishedSeq: number
+  published(seq: number): void
+}
+
+export interface Controller {
+  engine: ControllerEngine
+  state: State
+  app: ReturnType<typeof createHttp>
+  consoles: Consoles
+  stop(): Promise<void>
+}
+
+const SWEEP_MS = 2_000
+const HOUSEKEEPING_MS = 60_000
+
+export async function createController(p: ControllerPorts): Promise<Controller> {
+  const state = new State(p.store)
+  const { graph } = state
+  const report = (error: unknown, facts: Row) => p.log.error({ ...facts, err: error }, 'something failed that nobody waited for')
+  await seed(state, p.now(), p.adminPassword)
+  const projected = await state.reprojectAll()
+  if (projected > 0) p.log.info({ documents: projected }, 'desired documents brought in line with the graph')
+
+  const book = new AgentBook(p.monotonic)
+  const syncer = new Syncer({ bus: p.bus, graph, durableSeq: () => p.store.status().durableSeq, report })
+  const agents = new Agents({ bus: p.bus, graph, book, syncer, sleep: p.sleep, monotonic: p.monotonic })
+  const world: World = { graph, now: p.now, newId: p.newId, random: p.random, agents, secrets: p.secrets }
+  const consoles = new Consoles({ bus: p.bus, graph, agents, now: p.now, newId: p.newId, address: p.address })
+  let ready = false
+
+  const late: { engine?: ControllerEngine; hooks?: Hooks; watch?: AgentWatch } = {}
+  const calls = {
+    ...sessionCalls({ state, now: p.now, newId: p.newId }),
+    ...agentCalls({ state, now: p.now, newId: p.newId, ...p.enrol }),
+    ...lookCalls({ graph, nodeUuid: p.nodeUuid, ready: () => ready, job: (u) => late.engine!.job(u), retry: (u) => late.engine!.retry(u), now: p.now }),
+  }
+  checkCalls(calls)
+  const engine = new ControllerEngine({
+    state, world, now: p.now, newId: p.newId, sleep: p.sleep, timers: p.timers, report, calls,
+    seal: (hash) => createHmac('sha256', p.siteKey).update(hash).digest('hex'),
+    volatile: { RequestConsoleAccess: (params) => consoles.grant(params) },
+    onEnded: (job, resourceUuid) => {
+      late.watch?.lookAgain(resourceUuid)
+      late.hooks?.ended(job.uuid)
+      p.bus.publish(subjects.job(job.uuid, 'done'), { uuid: job.uuid, state: job.state, api: job.api })
+    },
+    dryRun: (names) => dryRun(p.bus, state, names),
+  })
+  late.engine = engine
+  late.watch = new AgentWatch({
+    bus: p.bus, graph, book, syncer, now: p.now, busy: (uuid) => engine.busy(uuid), refresh: (a) => agents.refresh(a), report,
+    commit: (change, actor) => state.commit(change, { actor }),
+  })
+  late.hooks = new Hooks({
+    state, fetch: p.fetch, sleep: p.sleep, report,
+    render: (uuid) => {
+      const job = engine.job(uuid)
+      return job && (job.state === 'done' || job.state === 'failed' || job.state === 'stuck') ? { ok: job.state === 'done', body: pollBody(job, true).body } : undefined
+    },
+  })
+  const offs = await start(p, { state, syncer, watch: late.watch, engine, report })
+  const resumed = engine.resume()
+  if (resumed > 0) p.log.info({ jobs: resumed }, 'jobs taken up again')
+  late.hooks.resume()
+  ready = true
+  const app = createHttp(httpOptions(p, { engine, state, ready: () => ready && p.store.status().writable }))
+  return {
+    engine, state, app, consoles,
+    async stop() {
+      ready = false
+      for (const off of offs) off()
+      await engine.stop()
+    },
+  }
+}
+
+interface Parts {
+  state: State
+  syncer: Syncer
+  watch: AgentWatch
+  engine: ControllerEngine
+  report(error: unknown, facts: Row): void
+}
+
+/** Everything that goes on by itself. */
+async function start(p: ControllerPorts, { state, syncer, watch, engine, report }: Parts): Promise<(() => void)[]> {
+  const offCommit = p.store.onCommit((commit) => {
+    for (const op of commit.ops) if (op.t === 'desired' && op.o === 'put') syncer.committed(op.k)
+  })
+  const offFacts = await publishFacts(p.store, p.bus, p.publishedSeq, p.published)
+  const offSweep = p.every(SWEEP_MS, () => watch.sweep())
+  const offHousekeeping = p.every(HOUSEKEEPING_MS, () => {
+    const ops = outdated(state.graph, p.now())
+    if (ops.length > 0) state.commit({ ops }, { actor: 'system' }).catch((error) => report(error, { doing: 'removing what is outdated' }))
+    for (const due of dueForExpunge(state.graph, p.now())) {
+      const call = internalCall(due.api, due.uuid)
+      if (!engine.busy(due.uuid)) engine.accept(call).catch((error) => report(error, { doing: 'expunging what was deleted long ago', ...due }))
+    }
+  })
+  return [offCommit, offFacts, offSweep, offHousekeeping]
+}
+
+/** Asks agents what documents would change on their hosts. An agent that is away is named, not waited for. */
+async function dryRun(bus: Bus, state: State, names: readonly string[]): Promise<Row[]> {
+  const shown: Row[] = []
+  for (const name of names) {
+    for (const key of state.graph.by('desired', 'of', name)) {
+      const agentUuid = key.slice(0, key.indexOf('/'))
+      const kind = kindOf(state.graph, agentUuid)
+      const document = documentOf(state.graph, key)
+      if (!kind || !document) continue
+      const tombstone = { noun: document.noun, uuid: document.uuid, generation: { ...document.generation, seq: document.generation.seq + 1 }, job: null, tombstone: true }
+      const answer = await bus.request(subjects.do(kind, agentUuid, 'agent', agentUuid, 'plan'), { documents: [tombstone], epoch: state.graph.epoch }, { timeoutMs: 5_000 }).then(
+        (m) => m.data as Row,
+        (error: Error) => ({ unknown: error.message }),
+      )
+      shown.push({ agentUuid, kind, ...answer })
+    }
+  }
+  return shown
+}
+
+function httpOptions(p: ControllerPorts, o: { engine: ControllerEngine; state: State; ready(): boolean }): HttpOptions {
+  return {
+    engine: o.engine, clock: { now: p.now }, log: p.log, version: SKERRY_VERSION, newUuid: p.newId, ready: o.ready, timers: { every: p.every },
+    events: { since: (lastId, signal) => factsSince(p.store, lastId, signal) }, audit: auditor(p.bus, o.state.graph),
+    notifyRefused: ({ url, jobUuid, body }) => {
+      p.fetch(url, { method: 'POST', body: JSON.stringify(body), redirect: 'manual', headers: { 'Content-Type': 'application/json', 'X-Job-UUID': jobUuid, 'X-Job-Success': 'false' } }).catch((error) => p.log.warn({ job: jobUuid, err: error }, 'the webhook of a refused call cannot be reached'))
+    },
+  }
+}

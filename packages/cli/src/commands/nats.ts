@@ -1,0 +1,67 @@
+/** `skerry nats sub|req|services`: look at the bus with the credentials of a context (Debian has no `nats` command). */
+import { SkerryError } from '@skerry/contract'
+import type { GatheringBus } from '@skerry/bus'
+import type { Io } from '../io.ts'
+import { contextOf, type Globals } from '../session.ts'
+
+export interface NatsOptions extends Globals {
+  natsUrl?: string
+  creds?: string
+  ca?: string
+  inbox?: string
+  timeout?: string
+}
+
+/** Connects, runs, and always disconnects. */
+async function withBus<T>(io: Io, o: NatsOptions, run: (bus: GatheringBus) => Promise<T>): Promise<T> {
+  const { context } = await contextOf(io, o)
+  const stored = context.nats
+  const url = o.natsUrl ?? stored?.url
+  if (url === undefined) throw new SkerryError('invalid-argument', 'where is NATS? Use --nats-url, or skerry login --nats-url to keep it', { field: 'nats-url' })
+  const [creds, ca] = [o.creds ?? stored?.creds, o.ca ?? stored?.ca]
+  const { connectNats } = await import('@skerry/bus')
+  const bus = await connectNats({
+    servers: [url], name: 'skerry-cli',
+    ...(creds ? { credentials: { creds: await io.readFile(creds) } } : {}),
+    ...(ca ? { tls: { ca: await io.readFile(ca) } } : {}),
+    ...(o.inbox ? { inboxPrefix: o.inbox } : {}),
+  })
+  try {
+    return await run(bus)
+  } finally {
+    await bus.close()
+  }
+}
+
+const timeoutMs = (o: NatsOptions) => Number(o.timeout ?? 2) * 1000
+
+/** Prints what is published on a pattern until Ctrl-C. */
+export function sub(io: Io, pattern: string, o: NatsOptions): Promise<void> {
+  return withBus(io, o, async (bus) => {
+    bus.subscribe(pattern, (message) => io.out(`${message.subject}  ${JSON.stringify(message.data)}`))
+    await bus.flush()
+    if (!io.interrupted.aborted) await new Promise<void>((resolve) => io.interrupted.addEventListener('abort', () => resolve(), { once: true }))
+  })
+}
+
+export function req(io: Io, subject: string, payload: string, o: NatsOptions): Promise<void> {
+  return withBus(io, o, async (bus) => {
+    let data: unknown
+    try {
+      data = JSON.parse(payload)
+    } catch (cause) {
+      throw new SkerryError('invalid-argument', 'the payload must be JSON', { field: 'payload' }, { cause })
+    }
+    const answer = await bus.request(subject, data, { timeoutMs: timeoutMs(o) })
+    io.out(JSON.stringify(answer.data, null, 2))
+  })
+}
+
+export function services(io: Io, o: NatsOptions): Promise<void> {
+  return withBus(io, o, async (bus) => {
+    const { discoverServices } = await import('@skerry/bus')
+    const { table } = await import('../output.ts')
+    const found = (await discoverServices(bus, { timeoutMs: timeoutMs(o) })) as Record<string, unknown>[]
+    io.out(found.length === 0 ? 'no services answer' : table(['name', 'id', 'version'], found))
+  })
+}

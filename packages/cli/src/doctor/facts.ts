@@ -1,0 +1,15 @@
+/** What `skerry doctor` looks at on this machine. Undefined: could not be found out. */
+export interface Doctor {
+  kvm: { present: boolean; usable: boolean; cpuFlags: boolean }
+  clock: { synchronised: boolean | undefined }
+  disks: { path: string; totalBytes: number; availableBytes: number }[]
+  /** of the interface that has the default route */
+  uplink: { name: string; mtu: number } | undefined
+  /** policy of the `filter FORWARD` chain, as Docker and ufw set it to drop */
+  forwardPolicy: 'accept' | 'drop' | undefined
+  ipForward: boolean | undefined
+  /** program → version text; undefined: not installed */
+  versions: Record<string, string | undefined>
+  /** of the running process */
+  node: string
+}

@@ -1,0 +1,68 @@
+/** Looks at this machine for `skerry doctor`. Reads only. */
+import { constants } from 'node:fs'
+import { access, readFile } from 'node:fs/promises'
+import { type Exec, files, realExec } from '@skerry/host'
+import { z } from 'zod'
+import type { Doctor } from './facts.ts'
+
+const TIMEOUT_MS = 5_000
+
+/** stdout, or undefined where the program is missing or refuses: then the fact is unknown, which is an answer here. */
+async function say(exec: Exec, cmd: string, argv: readonly string[]): Promise<string | undefined> {
+  return exec.run(cmd, argv, { timeoutMs: TIMEOUT_MS }).then(
+    ({ stdout, stderr }) => stdout || stderr,
+    () => undefined,
+  )
+}
+
+async function may(path: string, mode: number): Promise<boolean> {
+  return access(path, mode).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function kvm(): Promise<Doctor['kvm']> {
+  const cpu = await readFile('/proc/cpuinfo', 'utf8')
+  return { present: await may('/dev/kvm', constants.F_OK), usable: await may('/dev/kvm', constants.R_OK | constants.W_OK), cpuFlags: /\b(vmx|svm)\b/.test(cpu) }
+}
+
+async function clock(exec: Exec): Promise<Doctor['clock']> {
+  const said = (await say(exec, 'timedatectl', ['show', '-p', 'NTPSynchronized', '--value'])) ?? (await say(exec, 'chronyc', ['-c', 'tracking']))
+  if (said === undefined) return { synchronised: undefined }
+  return { synchronised: said.trim() === 'yes' || /,Normal\s*$/.test(said) }
+}
+
+const routes = z.array(z.object({ dev: z.string() }))
+const links = z.array(z.object({ mtu: z.number() }))
+
+async function uplink(exec: Exec): Promise<Doctor['uplink']> {
+  const said = await say(exec, 'ip', ['-j', 'route', 'show', 'default'])
+  const [route] = said ? routes.parse(JSON.parse(said)) : []
+  if (route === undefined) return undefined
+  const [link] = links.parse(JSON.parse((await say(exec, 'ip', ['-j', 'link', 'show', route.dev])) ?? '[]'))
+  return link ? { name: route.dev, mtu: link.mtu } : undefined
+}
+
+const chains = z.object({ nftables: z.array(z.object({ chain: z.object({ hook: z.string().optional(), policy: z.string().optional() }).optional() })) })
+
+/** `drop` if any chain on the forward hook drops by default. */
+async function forwardPolicy(exec: Exec): Promise<Doctor['forwardPolicy']> {
+  const said = await say(exec, 'nft', ['-j', 'list', 'chains'])
+  if (said === undefined) return undefined
+  const found = chains.parse(JSON.parse(said)).nftables.flatMap(({ chain }) => (chain?.hook === 'forward' ? [chain.policy] : []))
+  return found.length === 0 ? undefined : found.includes('drop') ? 'drop' : 'accept'
+}
+
+const programs: Record<string, [string, string[]]> = {
+  qemu: ['qemu-system-x86_64', ['--version']], libvirtd: ['libvirtd', ['--version']], dnsmasq: ['dnsmasq', ['--version']], nft: ['nft', ['--version']], 'nats-server': ['nats-server', ['--version']],
+}
+
+/** `folders`: whose free space matters. */
+export async function probe(folders: readonly string[]): Promise<Doctor> {
+  const exec = realExec()
+  const versions = Object.fromEntries(await Promise.all(Object.entries(programs).map(async ([name, [cmd, argv]]) => [name, await say(exec, cmd, argv)] as const)))
+  const disks = await Promise.all(folders.map(async (path) => ({ path, ...(await files().capacity(path)) })))
+  const ipForward = (await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8')).trim() === '1'
+  return { kvm: await kvm(), clock: await clock(exec), disks, uplink: await uplink(exec), forwardPolicy: await forwardPolicy(exec), ipForward, versions, node: process.version }
+}

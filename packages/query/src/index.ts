@@ -1,0 +1,5 @@
+export type { Condition, Operator } from './condition.ts'
+export { type ParsedParams, parseQuery, type Query } from './parse.ts'
+export type { Explain } from './plan.ts'
+export { type QueryOptions, type QueryResult, runQuery, runQuerySliced, type SliceOptions } from './run.ts'
+export type { FieldKind, QueryTarget, QueryTargets, Relation } from './target.ts'
