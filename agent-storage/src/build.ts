@@ -8,7 +8,11 @@ import { inventory } from './inventory.ts'
 import { poolModule } from './pools/index.ts'
 import { volumeModule } from './volumes/index.ts'
 
-export function buildStorage(host: Host, { ledger, timers }: Pick<BuildContext, 'ledger' | 'timers'>, ports: { fetch: typeof fetch }): AgentParts {
+export function buildStorage(
+  host: Host,
+  { ledger, timers }: Pick<BuildContext, 'ledger' | 'timers'>,
+  ports: { fetch: typeof fetch },
+): AgentParts {
   const { files, qemuImg } = host
   const factsOf = (noun: string) => (uuid: string, facts: Record<string, unknown>) => ledger.setFacts(noun, uuid, facts)
   const sleep = (ms: number, signal: AbortSignal) =>

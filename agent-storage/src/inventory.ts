@@ -22,12 +22,20 @@ export async function inventory(files: Files, ledger: DesiredSource): Promise<In
 }
 
 async function primaryItems(files: Files, path: string): Promise<InventoryItem[]> {
-  return [...(await folderItems(files, `${path}/volumes`, 'volume-file')), ...(await folderItems(files, `${path}/cache`, 'cache-file'))]
+  return [
+    ...(await folderItems(files, `${path}/volumes`, 'volume-file')),
+    ...(await folderItems(files, `${path}/cache`, 'cache-file')),
+  ]
 }
 
 async function storeItems(files: Files, path: string): Promise<InventoryItem[]> {
   const refs = (await new ImageStore(files, path, new Map()).refs()).map(
-    ({ imageUuid, path: id, ref }): InventoryItem => ({ kind: 'image-ref', id, owner: imageUuid, facts: ref ? { sha256: ref.sha256, format: ref.format } : { damaged: true } }),
+    ({ imageUuid, path: id, ref }): InventoryItem => ({
+      kind: 'image-ref',
+      id,
+      owner: imageUuid,
+      facts: ref ? { sha256: ref.sha256, format: ref.format } : { damaged: true },
+    }),
   )
   return [...(await folderItems(files, `${path}/images`, 'image-file')), ...refs]
 }
@@ -40,7 +48,12 @@ async function folderItems(files: Files, folder: string, kind: string): Promise<
     if (!stat) continue // removed since
     const [, stem = '', format = '', rest] = name.match(/^([0-9a-f]+)\.(\w+)(\..+)?$/) ?? []
     const partial = rest !== undefined || format === 'part' || stem === ''
-    const facts = { actualBytes: stat.allocatedBytes, format, ...(stem.length === 64 ? { sha256: stem } : {}), ...(partial ? { partial } : {}) }
+    const facts = {
+      actualBytes: stat.allocatedBytes,
+      format,
+      ...(stem.length === 64 ? { sha256: stem } : {}),
+      ...(partial ? { partial } : {}),
+    }
     items.push({ kind, id: `${folder}/${name}`, owner: stem.length === 32 ? stem : null, facts })
   }
   return items

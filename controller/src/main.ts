@@ -54,7 +54,7 @@ async function run(config: Config): Promise<void> {
     written = node.data.publishedSeq
     node.write().catch((err) => log.error({ err }, 'cannot note which events were published'))
   })
-  const door = await listen({ app: controller.app, addr: config.http.addr, port: config.http.port, ...(config.http.tls ? { tls: config.http.tls } : {}), defaultPassword: await hasDefaultPassword(controller.state), consoles: controller.consoles, log })
+  const door = await listen({ app: { fetch: (request, env) => controller.app.fetch(request, env as never) }, addr: config.http.addr, port: config.http.port, ...(config.http.tls ? { tls: config.http.tls } : {}), defaultPassword: await hasDefaultPassword(controller.state), consoles: controller.consoles, log })
   log.info({ url: door.url, version: SKERRY_VERSION }, 'ready')
   let ending = false
   const end = async (signal: string) => {

@@ -2,12 +2,22 @@ import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
 import { type ConsoleStream, isLoopback, type Listening, listen, refusalToBind } from '../src/http/index.ts'
-import { fakeHttp, SESSION } from './http-fake.ts'
+import { fakeHttp, SESSION } from '../src/testing/index.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
-async function served(run: (at: Listening) => Promise<void>, consoles?: { open(token: string): Promise<ConsoleStream> }): Promise<void> {
+async function served(
+  run: (at: Listening) => Promise<void>,
+  consoles?: { open(token: string): Promise<ConsoleStream> },
+): Promise<void> {
   const { app } = fakeHttp()
-  const at = await listen({ app, addr: '127.0.0.1', port: 0, defaultPassword: true, log: quiet, ...(consoles ? { consoles } : {}) })
+  const at = await listen({
+    app,
+    addr: '127.0.0.1',
+    port: 0,
+    defaultPassword: true,
+    log: quiet,
+    ...(consoles ? { consoles } : {}),
+  })
   try {
     await run(at)
   } finally {
@@ -16,8 +26,13 @@ async function served(run: (at: Listening) => Promise<void>, consoles?: { open(t
 }
 
 describe('where it may listen', () => {
-  it.each(['127.0.0.1', '127.8.9.1', '::1', 'localhost', '::ffff:127.0.0.1'])('%s is loopback', (address) => expect(isLoopback(address)).toBe(true))
-  it.each(['0.0.0.0', '10.0.0.1', '::', 'fe80::1', '::2', '1::1', 'example.org', '127.0.0.1.example.org'])('%s is not', (address) => expect(isLoopback(address)).toBe(false))
+  it.each(['127.0.0.1', '127.8.9.1', '::1', 'localhost', '::ffff:127.0.0.1'])('%s is loopback', (address) =>
+    expect(isLoopback(address)).toBe(true),
+  )
+  it.each(['0.0.0.0', '10.0.0.1', '::', 'fe80::1', '::2', '1::1', 'example.org', '127.0.0.1.example.org'])(
+    '%s is not',
+    (address) => expect(isLoopback(address)).toBe(false),
+  )
   it('beyond loopback only with TLS and a password of its own', () => {
     expect(refusalToBind({ address: '0.0.0.0', tls: false, defaultPassword: false })).toContain('TLS')
     expect(refusalToBind({ address: '0.0.0.0', tls: true, defaultPassword: true })).toContain('password')
@@ -29,7 +44,11 @@ describe('where it may listen', () => {
 describe('on a socket', () => {
   it('answers with the Host that the client used', () =>
     served(async ({ url, port }) => {
-      const reply = await fetch(`${url}/zstack/v1/zones`, { method: 'POST', headers: { authorization: `OAuth ${SESSION}` }, body: '{"params":{"name":"z"}}' })
+      const reply = await fetch(`${url}/zstack/v1/zones`, {
+        method: 'POST',
+        headers: { authorization: `OAuth ${SESSION}` },
+        body: '{"params":{"name":"z"}}',
+      })
       expect(reply.status).toBe(202)
       expect(((await reply.json()) as { location: string }).location).toContain(`http://127.0.0.1:${port}/zstack/v1/api-jobs/`)
     }))
@@ -56,7 +75,12 @@ describe('on a socket', () => {
         if (given !== token) throw new Error('unknown token')
         let tell: (bytes: Uint8Array) => void = () => {}
         let end: (reason: string) => void = () => {}
-        return { write: (bytes) => tell(Buffer.from(`echo ${Buffer.from(bytes)}`)), onData: (listener) => void (tell = listener), onClose: (listener) => void (end = listener), close: () => end('closed') }
+        return {
+          write: (bytes) => tell(Buffer.from(`echo ${Buffer.from(bytes)}`)),
+          onData: (listener) => void (tell = listener),
+          onClose: (listener) => void (end = listener),
+          close: () => end('closed'),
+        }
       },
     }
     await served(async ({ port }) => {
@@ -69,7 +93,9 @@ describe('on a socket', () => {
       expect(said).toBe('echo hi')
       socket.terminate()
       const refused = await new Promise<number>((resolve) => {
-        new WebSocket(`ws://127.0.0.1:${port}/v1/consoles/${'x'.repeat(32)}`).once('unexpected-response', (_, response) => resolve(response.statusCode ?? 0)).once('error', () => {})
+        new WebSocket(`ws://127.0.0.1:${port}/v1/consoles/${'x'.repeat(32)}`)
+          .once('unexpected-response', (_, response) => resolve(response.statusCode ?? 0))
+          .once('error', () => {})
       })
       expect(refused).toBe(503)
     }, consoles)

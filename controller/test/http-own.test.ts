@@ -1,11 +1,14 @@
-/** `/v1`: ISO dates, problem documents, honest status codes, names, plans, waiting, conditional writes, events. */
-import { apis, PREFIX, type Row } from '@skerry/contract'
+/** `/v1`: ISO dates, problem documents, honest status codes, names, plans, waiting, conditional writes. */
+import type { Row } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
-import { anonymousPaths, type ServedEvent } from '../src/http/index.ts'
-import { fakeHttp, SESSION, VIEWER_SESSION } from './http-fake.ts'
+import { fakeHttp, VIEWER_SESSION } from '../src/testing/index.ts'
 
 const zone = { name: 'z1' }
-const read = async (response: Response) => ({ status: response.status, type: response.headers.get('content-type')?.split(';')[0], body: (await response.json()) as Row & { job: Row } })
+const read = async (response: Response) => ({
+  status: response.status,
+  type: response.headers.get('content-type')?.split(';')[0],
+  body: (await response.json()) as Row & { job: Row },
+})
 
 describe('asynchronous calls', () => {
   it('answer 202 with the job and where to find it', async () => {
@@ -16,33 +19,65 @@ describe('asynchronous calls', () => {
     expect(body).toEqual({
       location: `/v1/jobs/${body.job['uuid']}`,
       job: {
-        uuid: expect.any(String), api: 'CreateZone', state: 'processing', step: 'place', steps: ['check', 'place', 'make'], createDate: '2017-11-14T22:20:57.000Z', finishedAt: null,
-        progress: { step: 'place', doneBytes: 512, totalBytes: 1024, remainingMs: 3_000, percent: 50, at: '2017-11-14T22:20:57.000Z' },
+        uuid: expect.any(String),
+        api: 'CreateZone',
+        state: 'processing',
+        step: 'place',
+        steps: ['check', 'place', 'make'],
+        createDate: '2017-11-14T22:20:57.000Z',
+        finishedAt: null,
+        progress: {
+          step: 'place',
+          doneBytes: 512,
+          totalBytes: 1024,
+          remainingMs: 3_000,
+          percent: 50,
+          at: '2017-11-14T22:20:57.000Z',
+        },
       },
     })
     const one = await read(await send('GET', `/v1/jobs/${body.job['uuid']}`))
     expect([one.status, one.body.job]).toEqual([200, body.job])
     const waited = await read(await send('GET', `/v1/jobs/${body.job['uuid']}?wait=10s`))
-    expect(waited.body.job).toMatchObject({ state: 'done', result: { inventory: { name: 'z1', createDate: '2017-11-14T22:20:57.000Z' } } })
+    expect(waited.body.job).toMatchObject({
+      state: 'done',
+      result: { inventory: { name: 'z1', createDate: '2017-11-14T22:20:57.000Z' } },
+    })
   })
   it('take the body with and without its wrapper', async () => {
     const { send, engine } = fakeHttp()
     await send('POST', '/v1/zones', { params: zone })
     await send('POST', '/v1/zones', { ...zone, systemTags: ['a'] })
     await send('PUT', '/v1/accounts/login', { accountName: 'admin', password: 'x' }, { authorization: '' })
-    expect(engine.calls.map((call) => call.params)).toEqual([zone, { ...zone, systemTags: ['a'] }, { accountName: 'admin', password: 'x' }])
+    expect(engine.calls.map((call) => call.params)).toEqual([
+      zone,
+      { ...zone, systemTags: ['a'] },
+      { accountName: 'admin', password: 'x' },
+    ])
   })
   it('with wait= answer 201 for what was made, 200 for the rest, and the problem of what failed', async () => {
     const { send, engine } = fakeHttp()
     const { uuid } = engine.add('zone')
-    expect(await read(await send('POST', '/v1/zones?wait=30s', zone))).toMatchObject({ status: 201, body: { inventory: { name: 'z1' } } })
+    expect(await read(await send('POST', '/v1/zones?wait=30s', zone))).toMatchObject({
+      status: 201,
+      body: { inventory: { name: 'z1' } },
+    })
     expect(await read(await send('PUT', `/v1/zones/${uuid}/actions?wait=30s`, { updateZone: {} }))).toMatchObject({ status: 200 })
     const failed = await read(await send('POST', '/v1/zones?wait=30', { name: 'fail-no-host' }))
     expect(failed).toEqual({
-      status: 409, type: 'application/problem+json',
+      status: 409,
+      type: 'application/problem+json',
       body: {
-        type: 'urn:skerry:error:no-host', title: 'No host can take this VM instance', status: 409, detail: 'asked to fail as no-host', code: 'no-host', retry: 'later',
-        hint: 'The details say why each host was refused.', details: { step: 'place' }, job: expect.any(String), cause: expect.objectContaining({ code: 'agent-absent', detail: 'no agent on host h1' }),
+        type: 'urn:skerry:error:no-host',
+        title: 'No host can take this VM instance',
+        status: 409,
+        detail: 'asked to fail as no-host',
+        code: 'no-host',
+        retry: 'later',
+        hint: 'The details say why each host was refused.',
+        details: { step: 'place' },
+        job: expect.any(String),
+        cause: expect.objectContaining({ code: 'agent-absent', detail: 'no agent on host h1' }),
       },
     })
     expect((await send('POST', '/v1/zones?wait=soon', zone)).status).toBe(400)
@@ -50,7 +85,10 @@ describe('asynchronous calls', () => {
   it('with dryRun=true answer the plan, and change nothing', async () => {
     const { send, engine } = fakeHttp()
     const { uuid } = engine.add('zone')
-    expect(await read(await send('DELETE', `/v1/zones/${uuid}?dryRun=true`))).toMatchObject({ status: 200, body: { plan: { workflow: 'resource.delete', hash: 'plan-1' } } })
+    expect(await read(await send('DELETE', `/v1/zones/${uuid}?dryRun=true`))).toMatchObject({
+      status: 200,
+      body: { plan: { workflow: 'resource.delete', hash: 'plan-1' } },
+    })
     expect(engine.calls).toEqual([])
   })
   it('apply a plan only while it is still the same', async () => {
@@ -81,7 +119,15 @@ describe('failures', () => {
     ['a wrong method', 'DELETE', '/v1/zones', undefined, {}, 405, 'malformed-request'],
     ['malformed JSON', 'POST', '/v1/zones', '{', {}, 400, 'malformed-request'],
     ['a wrong type', 'POST', '/v1/zones', { name: 7 }, {}, 400, 'invalid-argument'],
-    ['a wrong CIDR', 'POST', `/v1/l3-networks/${'a'.repeat(32)}/ip-ranges/by-cidr`, { name: 'r', networkCidr: '10.0.0.0/33' }, {}, 400, 'invalid-argument'],
+    [
+      'a wrong CIDR',
+      'POST',
+      `/v1/l3-networks/${'a'.repeat(32)}/ip-ranges/by-cidr`,
+      { name: 'r', networkCidr: '10.0.0.0/33' },
+      {},
+      400,
+      'invalid-argument',
+    ],
     ['an unknown uuid', 'GET', `/v1/zones/${'f'.repeat(32)}`, undefined, {}, 404, 'not-found'],
     ['an unknown name', 'DELETE', '/v1/zones/nowhere', undefined, {}, 404, 'not-found'],
     ['an unknown job', 'GET', `/v1/jobs/${'f'.repeat(32)}`, undefined, {}, 404, 'job-expired'],
@@ -89,7 +135,11 @@ describe('failures', () => {
     ['an oversized body', 'POST', '/v1/zones', `{"name":"${'x'.repeat(1_100_000)}"}`, {}, 413, 'body-too-large'],
   ] as const)('%s is an honest status and a problem document', async (_, method, path, body, headers, status, code) => {
     const { send, engine } = fakeHttp()
-    expect(await read(await send(method, path, body, headers))).toMatchObject({ status, type: 'application/problem+json', body: { status, code } })
+    expect(await read(await send(method, path, body, headers))).toMatchObject({
+      status,
+      type: 'application/problem+json',
+      body: { status, code },
+    })
     expect(engine.calls).toEqual([])
   })
 })
@@ -97,13 +147,26 @@ describe('failures', () => {
 describe('names', () => {
   it('stand for uuids in paths and parameters', async () => {
     const { send, engine } = fakeHttp()
-    const [z, l3, image, vm] = [engine.add('zone', { name: 'home' }), engine.add('l3Network', { name: 'lan' }), engine.add('image', { name: 'debian' }), engine.add('vmInstance', { name: 'hello' })]
+    const [z, l3, image, vm] = [
+      engine.add('zone', { name: 'home' }),
+      engine.add('l3Network', { name: 'lan' }),
+      engine.add('image', { name: 'debian' }),
+      engine.add('vmInstance', { name: 'hello' }),
+    ]
     await send('POST', '/v1/clusters', { name: 'c', zoneUuid: 'home', hypervisorType: 'KVM' })
-    await send('POST', '/v1/vm-instances', { name: 'v', imageUuid: 'debian', l3NetworkUuids: ['lan'], defaultL3NetworkUuid: 'lan' })
+    await send('POST', '/v1/vm-instances', {
+      name: 'v',
+      imageUuid: 'debian',
+      l3NetworkUuids: ['lan'],
+      defaultL3NetworkUuid: 'lan',
+    })
     await send('PUT', '/v1/vm-instances/hello/actions', { startVmInstance: {} })
     await send('PUT', '/v1/images/debian/actions', { expungeImage: {} })
     expect(engine.calls.map((call) => call.params)).toMatchObject([
-      { zoneUuid: z['uuid'] }, { imageUuid: image['uuid'], l3NetworkUuids: [l3['uuid']], defaultL3NetworkUuid: l3['uuid'] }, { uuid: vm['uuid'] }, { imageUuid: image['uuid'] },
+      { zoneUuid: z['uuid'] },
+      { imageUuid: image['uuid'], l3NetworkUuids: [l3['uuid']], defaultL3NetworkUuid: l3['uuid'] },
+      { uuid: vm['uuid'] },
+      { imageUuid: image['uuid'] },
     ])
     expect((await read(await send('GET', '/v1/zones/home'))).body).toMatchObject({ inventories: [{ uuid: z['uuid'] }] })
   })
@@ -111,7 +174,11 @@ describe('names', () => {
     const { send, engine } = fakeHttp()
     const twins = [engine.add('zone', { name: 'twin' }), engine.add('zone', { name: 'twin' })]
     const { status, body } = await read(await send('DELETE', '/v1/zones/twin'))
-    expect([status, body['code'], ((body['details'] as Row)['candidates'] as Row[]).map((c) => c['uuid'])]).toEqual([409, 'ambiguous-name', twins.map((z) => z['uuid'])])
+    expect([status, body['code'], ((body['details'] as Row)['candidates'] as Row[]).map((c) => c['uuid'])]).toEqual([
+      409,
+      'ambiguous-name',
+      twins.map((z) => z['uuid']),
+    ])
   })
 })
 
@@ -128,67 +195,4 @@ describe('conditional requests', () => {
     expect((await write('*')).status).toBe(202)
     expect(engine.calls).toHaveLength(2)
   })
-})
-
-describe('events', () => {
-  const source = { async *since(last: string | undefined): AsyncGenerator<ServedEvent> { yield { id: '8.0', subject: 'skerry.v1.evt.zone.x.created', data: { after: last ?? null } } } }
-  it('are served with their ids, after the one that was seen last', async () => {
-    const { send } = fakeHttp({ events: source })
-    const stream = await send('GET', '/v1/events', undefined, { 'last-event-id': '7.1' })
-    expect(stream.headers.get('content-type')).toBe('text/event-stream')
-    expect(await stream.text()).toContain('id: 8.0\nevent: skerry.v1.evt.zone.x.created\ndata: {"after":"7.1"}\n\n')
-    expect((await send('GET', '/v1/events', undefined, { 'last-event-id': 'x\ny'.replace('\n', ' ') })).status).toBe(400)
-    expect((await send('GET', '/v1/events', undefined, { authorization: '' })).status).toBe(401)
-  })
-  it('stop at their source when the reader goes', async () => {
-    let stopped = false
-    const endless = { async *since(_: string | undefined, signal: AbortSignal): AsyncGenerator<ServedEvent> { signal.addEventListener('abort', () => (stopped = true)); for (let i = 0; ; i++) yield { id: `${i}.0`, subject: 's', data: {} } } }
-    const { send } = fakeHttp({ events: endless })
-    const reader = (await send('GET', '/v1/events')).body!.getReader()
-    await reader.read()
-    await reader.cancel()
-    expect(stopped).toBe(true)
-  })
-})
-
-describe('fixed paths', () => {
-  it('tell health, readiness, metrics', async () => {
-    let ready = false
-    const { send } = fakeHttp({ ready: () => ready, metrics: async () => 'skerry_extra 1\n' })
-    expect((await send('GET', '/healthz')).status).toBe(200)
-    expect((await send('GET', '/readyz')).status).toBe(503)
-    ready = true
-    expect((await send('GET', '/readyz')).status).toBe(200)
-    await send('GET', `/v1/zones/${'f'.repeat(32)}`)
-    const metrics = await (await send('GET', '/metrics')).text()
-    expect(metrics).toContain('skerry_http_requests_total{route="GET /zones/{uuid}",status="404"} 1')
-    expect(metrics).toContain('skerry_extra 1')
-  })
-  it('serve the audit to administrators', async () => {
-    const found = { differences: [{ host: 'h', kind: 'tap', id: 't1', expected: 'absent', observed: 'present', remedy: 'delete it' }], checked: 3 }
-    const { send } = fakeHttp({ audit: { hosts: async () => found } })
-    expect((await read(await send('GET', '/v1/audit/hosts'))).body).toEqual(found)
-    expect((await send('GET', '/v1/audit/hosts', undefined, { authorization: `Bearer ${VIEWER_SESSION}` })).status).toBe(403)
-  })
-  it('describe every API in /openapi.json, with no dangling reference', async () => {
-    const { send } = fakeHttp()
-    const document = (await (await send('GET', '/openapi.json')).json()) as { paths: Record<string, Record<string, Row>>; components: { schemas: Row } }
-    for (const { api } of apis) expect(String(document.paths[PREFIX.own + api.path]?.[api.method.toLowerCase()]?.['operationId']).split('_or_'), api.api).toContain(api.api)
-    const referenced = new Set([...JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map((match) => match[1]!))
-    expect([...referenced].filter((name) => !(name in document.components.schemas))).toEqual([])
-  })
-})
-
-it('needs a session everywhere but on the anonymous paths', async () => {
-  const { send } = fakeHttp()
-  expect([...anonymousPaths, ...apis.filter(({ api }) => !api.session).map(({ api }) => `${api.method} ${api.path}`)]).toEqual([
-    '/healthz', '/readyz', '/metrics', '/openapi.json', '/zstack/v1/api-jobs/{uuid}', '/v1/consoles/{token}',
-    'POST /agents/enrol', 'PUT /accounts/login', 'DELETE /accounts/sessions/{sessionUuid}', 'GET /accounts/sessions/{sessionUuid}/valid', 'PUT /management-nodes/actions', 'GET /management-nodes/ready',
-  ])
-  for (const { api } of apis.filter(({ api }) => api.session)) {
-    const path = api.path.replace(/\{\w+\}/g, 'a'.repeat(32))
-    expect((await send(api.method, `/v1${path}`, api.method === 'GET' || api.method === 'DELETE' ? undefined : {}, { authorization: '' })).status, api.api).toBe(401)
-    if (!api.own) expect((await send(api.method, `/zstack/v1${path}`, api.method === 'GET' || api.method === 'DELETE' ? undefined : {}, { authorization: '' })).status, api.api).toBe(400)
-  }
-  expect(SESSION).toHaveLength(32)
 })

@@ -1,6 +1,6 @@
 /** Every in-scope route against ZStack's own table: method, path, body key, required parameters, sync or async, class names. */
 import { existsSync, readFileSync } from 'node:fs'
-import { apis, resources, type Resource } from '@skerry/contract'
+import { apis, type Resource, resources } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
 
 interface ReferenceApi {
@@ -16,7 +16,8 @@ interface ReferenceApi {
 }
 
 const folder = new URL('../../../shared/reference/', import.meta.url)
-const read = (name: string) => (existsSync(new URL(name, folder)) ? JSON.parse(readFileSync(new URL(name, folder), 'utf8')) : undefined)
+const read = (name: string) =>
+  existsSync(new URL(name, folder)) ? JSON.parse(readFileSync(new URL(name, folder), 'utf8')) : undefined
 const rest = read('zstack-rest.json') as { apis: ReferenceApi[] } | undefined
 const classes = read('zstack-classes.json') as { classes: Record<string, string> } | undefined
 if (!rest || !classes) process.stderr.write('SKIPPED: the ZStack reference is not here, so routes are not compared with it\n')
@@ -40,22 +41,46 @@ describe.skipIf(!rest)('ZStack REST table', () => {
   it.each(scope.map(({ api }) => [api.api, api] as const))('%s has its method, path, body key and mode', (name, api) => {
     const theirs = known.get(name)
     if (theirs === undefined) return expect(explained[name], `${name} is no API of ZStack`).toBeTruthy()
-    const ours = { method: api.method, path: variables(api.path), also: (api.also ?? []).map(variables), async: !api.sync, session: api.session, query: api.query ?? false }
-    const want = { method: theirs.method, path: variables(theirs.path), also: (theirs.alsoPaths ?? []).map(variables), async: theirs.async, session: theirs.session, query: theirs.query ?? false }
+    const ours = {
+      method: api.method,
+      path: variables(api.path),
+      also: (api.also ?? []).map(variables),
+      async: !api.sync,
+      session: api.session,
+      query: api.query ?? false,
+    }
+    const want = {
+      method: theirs.method,
+      path: variables(theirs.path),
+      also: (theirs.alsoPaths ?? []).map(variables),
+      async: theirs.async,
+      session: theirs.session,
+      query: theirs.query ?? false,
+    }
     if (explained[name]) return expect(ours, `${name} is explained, but does not differ`).not.toEqual(want)
     expect(ours).toEqual(want)
     if (api.method === 'PUT') expect(api.bodyKey).toBe(theirs.bodyKey)
   })
 
-  it.each(scope.filter(({ api }) => known.has(api.api) && !api.query).map(({ api }) => [api.api, api] as const))('%s asks for no parameter that ZStack does not ask for', (name, api) => {
-    const theirs = known.get(name)?.params ?? {}
-    const required = Object.entries(api.params.shape).filter(([, schema]) => !(schema as { safeParse(v: unknown): { success: boolean } }).safeParse(undefined).success)
-    for (const [param] of required) expect(theirs[param]?.required ?? `${name}.${param}` in alsoRequired, `${name}.${param}`).toBe(true)
-  })
+  it.each(scope.filter(({ api }) => known.has(api.api) && !api.query).map(({ api }) => [api.api, api] as const))(
+    '%s asks for no parameter that ZStack does not ask for',
+    (name, api) => {
+      const theirs = known.get(name)?.params ?? {}
+      const required = Object.entries(api.params.shape).filter(
+        ([, schema]) => !(schema as { safeParse(v: unknown): { success: boolean } }).safeParse(undefined).success,
+      )
+      for (const [param] of required)
+        expect(theirs[param]?.required ?? `${name}.${param}` in alsoRequired, `${name}.${param}`).toBe(true)
+    },
+  )
 })
 
 describe.skipIf(!classes)('ZStack classes', () => {
-  it.each(Object.values(resources as Record<string, Resource>).filter((r) => r.inventory).map((r) => [r.name, r] as const))('%s has its server class', (_, resource) => {
+  it.each(
+    Object.values(resources as Record<string, Resource>)
+      .filter((r) => r.inventory)
+      .map((r) => [r.name, r] as const),
+  )('%s has its server class', (_, resource) => {
     expect(resource.inventory?.java).toBe(classes?.classes[resource.inventory?.sdk ?? ''])
   })
 })

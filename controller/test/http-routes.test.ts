@@ -3,13 +3,15 @@ import { existsSync, readFileSync } from 'node:fs'
 import { type Api, apis, type Resource, type Row, resourceOf } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
 import { kindOf, shapeOfInventory } from '../src/inventory/index.ts'
-import { fakeHttp, T0 } from './http-fake.ts'
-import { sampleParams, sampleRow } from './http-sample.ts'
+import { fakeHttp, sampleParams, sampleRow, T0 } from '../src/testing/index.ts'
 
 const DATE = /^(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{1,2}, \d{4} \d{1,2}:\d{2}:\d{2} (AM|PM)$/
 const reference = new URL('../../../shared/reference/zstack-classes.json', import.meta.url)
-const classes: Record<string, string> | undefined = existsSync(reference) ? JSON.parse(readFileSync(reference, 'utf8')).classes : undefined
-if (classes === undefined) process.stderr.write('SKIPPED: zstack-classes.json is not here, classes are compared with the contract only\n')
+const classes: Record<string, string> | undefined = existsSync(reference)
+  ? JSON.parse(readFileSync(reference, 'utf8')).classes
+  : undefined
+if (classes === undefined)
+  process.stderr.write('SKIPPED: zstack-classes.json is not here, classes are compared with the contract only\n')
 
 const scope = apis.filter(({ api }) => !api.own)
 const UUID = 'a'.repeat(32)
@@ -18,11 +20,13 @@ const fill = (path: string) => path.replace(/\{(\w+)\}/g, (_, name: string) => v
 
 /** The request that a ZStack client makes for the API, with sample parameters. */
 function requestFor(api: Api, params: Row): { path: string; body?: unknown } {
-  if (api.method === 'POST' || api.method === 'PUT') return { path: `/zstack/v1${fill(api.path)}`, body: { [api.bodyKey!]: params } }
+  if (api.method === 'POST' || api.method === 'PUT')
+    return { path: `/zstack/v1${fill(api.path)}`, body: { [api.bodyKey!]: params } }
   const search = new URLSearchParams()
   for (const [name, value] of Object.entries(params)) {
     if (Array.isArray(value)) for (const one of value) search.append(name, String(one))
-    else if (typeof value === 'object' && value !== null) for (const [sub, one] of Object.entries(value)) search.append(`${name}.${sub}`, String(one))
+    else if (typeof value === 'object' && value !== null)
+      for (const [sub, one] of Object.entries(value)) search.append(`${name}.${sub}`, String(one))
     else search.append(name, String(value))
   }
   return { path: `/zstack/v1${fill(api.path)}?${search}` }
@@ -30,7 +34,10 @@ function requestFor(api: Api, params: Row): { path: string; body?: unknown } {
 
 /** Value at `inventories[0].vmNics[1]`. */
 const at = (body: unknown, path: string): unknown =>
-  path.split(/[.[\]]+/).filter(Boolean).reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], body)
+  path
+    .split(/[.[\]]+/)
+    .filter(Boolean)
+    .reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], body)
 
 function checkInventory(resource: Resource, inventory: Row): void {
   const { times, inlined } = shapeOfInventory(resource)
@@ -69,8 +76,14 @@ describe.each(scope.filter(({ api }) => !api.sync))('$api.api', ({ api }) => {
     const accepted = await send(api.method, path, body, { ...schemaHeader, 'x-job-uuid': 'e'.repeat(32) })
     expect(accepted.status).toBe(202)
     const reply = (await accepted.json()) as { location: string; apiTimeout: number }
-    expect(reply).toEqual({ location: `http://site.test:8080/zstack/v1/api-jobs/${'e'.repeat(32)}`, apiTimeout: expect.any(Number) })
-    const polled = await send('GET', new URL(reply.location).pathname, undefined, { ...schemaHeader, authorization: 'OAuth null' })
+    expect(reply).toEqual({
+      location: `http://site.test:8080/zstack/v1/api-jobs/${'e'.repeat(32)}`,
+      apiTimeout: expect.any(Number),
+    })
+    const polled = await send('GET', new URL(reply.location).pathname, undefined, {
+      ...schemaHeader,
+      authorization: 'OAuth null',
+    })
     expect(polled.status).toBe(200)
     checkBody(api, (await polled.json()) as Row)
   })
@@ -82,7 +95,9 @@ describe.each(scope.filter(({ api }) => !api.sync))('$api.api', ({ api }) => {
     expect(accepted.status).toBe(202)
     const polled = await send('GET', new URL(((await accepted.json()) as Row)['location'] as string).pathname)
     expect(polled.status).toBe(503)
-    expect(await polled.json()).toMatchObject({ error: { code: 'ID.1001', description: expect.any(String), details: expect.any(String) } })
+    expect(await polled.json()).toMatchObject({
+      error: { code: 'ID.1001', description: expect.any(String), details: expect.any(String) },
+    })
     expect(engine.calls).toEqual([])
   })
 
@@ -149,7 +164,10 @@ describe('a VM with a card and disks', () => {
     engine.add('usedIp', { vmNicUuid: nic['uuid'] })
     engine.add('volume', { vmInstanceUuid: vm['uuid'], deviceId: 1, name: 'data' })
     engine.add('volume', { vmInstanceUuid: vm['uuid'], deviceId: 0, name: 'root' })
-    const body = (await (await send('GET', `/zstack/v1/vm-instances/${vm['uuid']}`)).json()) as { inventories: Row[]; schema: Row }
+    const body = (await (await send('GET', `/zstack/v1/vm-instances/${vm['uuid']}`)).json()) as {
+      inventories: Row[]
+      schema: Row
+    }
     expect(body.schema).toEqual({
       'inventories[0]': 'org.zstack.header.vm.VmInstanceInventory',
       'inventories[0].vmNics[0]': 'org.zstack.header.vm.VmNicInventory',
@@ -157,7 +175,7 @@ describe('a VM with a card and disks', () => {
       'inventories[0].allVolumes[1]': 'org.zstack.header.volume.VolumeInventory',
     })
     expect((body.inventories[0]!['allVolumes'] as Row[]).map((v) => v['name'])).toEqual(['root', 'data'])
-    expect(((body.inventories[0]!['vmNics'] as Row[])[0]!['usedIps'] as Row[])).toHaveLength(1)
+    expect((body.inventories[0]!['vmNics'] as Row[])[0]!['usedIps'] as Row[]).toHaveLength(1)
     expect(body.inventories[0]!['createDate']).toBe('Nov 14, 2017 10:20:57 PM')
     expect(T0).toBe(Date.UTC(2017, 10, 14, 22, 20, 57))
   })
@@ -166,6 +184,7 @@ describe('a VM with a card and disks', () => {
 it('sample rows fit every schema that they are made from', () => {
   for (const { resource } of apis) {
     const row = sampleRow(resource)
-    for (const [field, schema] of Object.entries(resource.fields)) expect(schema.safeParse(row[field]).success, `${resource.name}.${field}`).toBe(true)
+    for (const [field, schema] of Object.entries(resource.fields))
+      expect(schema.safeParse(row[field]).success, `${resource.name}.${field}`).toBe(true)
   }
 })

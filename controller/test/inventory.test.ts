@@ -1,7 +1,7 @@
 import { type Resource, type Row, resourceOf, resources } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
 import { render, schemaOf, targets, withTimes } from '../src/inventory/index.ts'
-import { FakeEngine, T0 } from './http-fake.ts'
+import { FakeEngine, T0 } from '../src/testing/index.ts'
 
 const vmInstance = resourceOf('vmInstance')!
 
@@ -22,7 +22,11 @@ describe('an inventory', () => {
     }
     engine.add('vmNic', { vmInstanceUuid: 'f'.repeat(32) })
     const nics = render(engine.graph, vmInstance, vm)['vmNics'] as { deviceId: number; usedIps: Row[] }[]
-    expect(nics.map((nic) => [nic.deviceId, nic.usedIps.map((ip) => ip['ip'])])).toEqual([[0, ['10.0.0.0']], [1, ['10.0.0.1']], [2, ['10.0.0.2']]])
+    expect(nics.map((nic) => [nic.deviceId, nic.usedIps.map((ip) => ip['ip'])])).toEqual([
+      [0, ['10.0.0.0']],
+      [1, ['10.0.0.1']],
+      [2, ['10.0.0.2']],
+    ])
   })
   it('never changes the row that it is made from', () => {
     const engine = new FakeEngine()
@@ -46,7 +50,10 @@ describe('a schema', () => {
     const nic = engine.add('vmNic')
     engine.add('usedIp', { vmNicUuid: nic['uuid'] })
     const inventory = render(engine.graph, resourceOf('vmNic')!, nic)
-    expect(schemaOf({ inventories: [inventory, inventory] }, resourceOf('vmNic')!)).toEqual({ 'inventories[0]': 'org.zstack.header.vm.VmNicInventory', 'inventories[1]': 'org.zstack.header.vm.VmNicInventory' })
+    expect(schemaOf({ inventories: [inventory, inventory] }, resourceOf('vmNic')!)).toEqual({
+      'inventories[0]': 'org.zstack.header.vm.VmNicInventory',
+      'inventories[1]': 'org.zstack.header.vm.VmNicInventory',
+    })
     expect(schemaOf({ inventory: null }, resourceOf('vmNic')!)).toEqual({})
   })
 })
@@ -57,9 +64,16 @@ describe('query targets', () => {
     expect(targets['vmInstance']!.relations).toHaveProperty('vmNics')
     expect(targets['vmNic']!.relations).toHaveProperty('l3Network')
     expect(targets['volume']!.relations).toHaveProperty('image')
-    expect(targets['zone']!.fields).toMatchObject({ uuid: 'string', name: 'string', state: 'string', isDefault: 'boolean', createDate: 'time' })
+    expect(targets['zone']!.fields).toMatchObject({
+      uuid: 'string',
+      name: 'string',
+      state: 'string',
+      isDefault: 'boolean',
+      createDate: 'time',
+    })
     for (const [name, target] of Object.entries(targets)) {
-      for (const hidden of (resourceOf(name) as Resource).hidden ?? []) expect(target.fields, `${name}.${hidden}`).not.toHaveProperty(hidden)
+      for (const hidden of (resourceOf(name) as Resource).hidden ?? [])
+        expect(target.fields, `${name}.${hidden}`).not.toHaveProperty(hidden)
     }
   })
 })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { fakeDisk } from '../src/store/fake-disk.ts'
 import { BY, put, seeded, type World, world } from './store-world.ts'
 
-const LIMITS = { segmentBytes: 1500 }
+const LIMITS = { segmentBytes: 1500, keepBytes: 2500 }
 
 /** What a run did until the machine died: which commits were answered, and which were begun. */
 interface Run {
@@ -47,6 +47,7 @@ async function crashAt(seed: number, dieAfter: number): Promise<{ run: Run; died
 function holds({ run, after }: { run: Run; after: World }, label: string): void {
   const { store } = after
   expect(store.recovery.corrupt, `${label}: ${JSON.stringify(store.recovery.corrupt?.details)}`).toBeUndefined()
+  expect(store.recovery.badSnapshots, `${label}: a snapshot has its name only when it is whole`).toEqual([])
   const last = run.acknowledged.reduce((max, seq) => Math.max(max, seq), 0)
   expect(store.graph.seq, `${label}: acknowledged commits are there`).toBeGreaterThanOrEqual(last)
   expect(store.graph.seq, `${label}: nothing is there that nobody began`).toBeLessThanOrEqual(run.begun)

@@ -1,6 +1,7 @@
 /** `do.image.<imageUuid>.download`: source → image store. Nothing of a refused image stays behind. */
-import { SkerryError, storageCommands } from '@skerry/contract'
+
 import { type AgentCommand, type CommandContext, defineCommand } from '@skerry/agent'
+import { SkerryError, storageCommands } from '@skerry/contract'
 import type { Host } from '@skerry/host'
 import type { z } from 'zod'
 import { copyHashing } from '../images/copy.ts'
@@ -22,7 +23,12 @@ type Input = z.infer<typeof storageCommands.download.input>
 type Context = CommandContext<Input>
 
 export function imageDownload(ports: ImagePorts): AgentCommand {
-  return defineCommand({ noun: 'image', verb: 'download', ...storageCommands.download, run: (context) => download(ports, context) })
+  return defineCommand({
+    noun: 'image',
+    verb: 'download',
+    ...storageCommands.download,
+    run: (context) => download(ports, context),
+  })
 }
 
 async function download(ports: ImagePorts, context: Context): Promise<z.infer<typeof storageCommands.download.output>> {
@@ -32,7 +38,14 @@ async function download(ports: ImagePorts, context: Context): Promise<z.infer<ty
   // A repeat after a crash finds what it had done.
   const known = await store.find(uuid)
   const ref = known?.format === input.format && matches(input.checksum, known) ? known : await bringIn(ports, context, store)
-  return { installPath: store.blobPath(ref), size: ref.size, actualSize: ref.actualSize, md5: ref.md5, sha256: ref.sha256, format: ref.format }
+  return {
+    installPath: store.blobPath(ref),
+    size: ref.size,
+    actualSize: ref.actualSize,
+    md5: ref.md5,
+    sha256: ref.sha256,
+    format: ref.format,
+  }
 }
 
 async function bringIn(ports: ImagePorts, context: Context, store: ImageStore): Promise<ImageRef> {
@@ -46,7 +59,11 @@ async function bringIn(ports: ImagePorts, context: Context, store: ImageStore): 
     })
     if (!matches(input.checksum, got)) {
       const found = input.checksum?.startsWith('md5:') ? `md5:${got.md5}` : `sha256:${got.sha256}`
-      throw new SkerryError('image-checksum', 'the bytes at the source are not those of the checksum', { url: input.url, wanted: input.checksum, found })
+      throw new SkerryError('image-checksum', 'the bytes at the source are not those of the checksum', {
+        url: input.url,
+        wanted: input.checksum,
+        found,
+      })
     }
     context.progress({ step: 'inspect', percent: 100 })
     const size = await inspectImage(ports.host, { path: part, sizeBytes: got.sizeBytes, format: input.format })
@@ -64,18 +81,31 @@ async function bringIn(ports: ImagePorts, context: Context, store: ImageStore): 
 
 /** Only a lost connection (or this agent's end) leaves something to go on with; an answer of the source (`at`) doesn't. */
 const isLoss = (error: unknown) =>
-  error instanceof SkerryError && ['image-unreachable', 'agent-unreachable', 'deadline-exceeded'].includes(error.code) && !('at' in error.details)
+  error instanceof SkerryError &&
+  ['image-unreachable', 'agent-unreachable', 'deadline-exceeded'].includes(error.code) &&
+  !('at' in error.details)
 
 async function obtain({ host, fetch, sleep, nowMs }: ImagePorts, context: Context, part: string): Promise<Fetched> {
   const { input, signal } = context
   const began = { ms: nowMs(), bytes: -1 }
   const onProgress = (doneBytes: number, totalBytes: number | undefined) => {
     if (began.bytes < 0) Object.assign(began, { ms: nowMs(), bytes: doneBytes })
-    context.progress({ step: 'download', doneBytes, ...estimate(doneBytes, totalBytes, { doneBytes: doneBytes - began.bytes, ms: nowMs() - began.ms }) })
+    context.progress({
+      step: 'download',
+      doneBytes,
+      ...estimate(doneBytes, totalBytes, { doneBytes: doneBytes - began.bytes, ms: nowMs() - began.ms }),
+    })
   }
-  if (!input.url.startsWith('file:')) return fetchHttp({ files: host.files, fetch, sleep }, { url: input.url, part, signal, onProgress })
+  if (!input.url.startsWith('file:'))
+    return fetchHttp({ files: host.files, fetch, sleep }, { url: input.url, part, signal, onProgress })
   const { path, sizeBytes } = await localSource(host.files, input.url)
-  const hashes = await copyHashing(host.files, { from: path, to: part, sizeBytes, signal, onProgress: (done) => onProgress(done, sizeBytes) })
+  const hashes = await copyHashing(host.files, {
+    from: path,
+    to: part,
+    sizeBytes,
+    signal,
+    onProgress: (done) => onProgress(done, sizeBytes),
+  })
   return { sizeBytes, ...hashes }
 }
 

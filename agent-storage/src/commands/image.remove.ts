@@ -1,6 +1,7 @@
 /** `do.image.<imageUuid>.remove`: forgets one image; its bytes go with the last image of the same content. */
-import { storageCommands } from '@skerry/contract'
+
 import { type AgentCommand, defineCommand } from '@skerry/agent'
+import { storageCommands } from '@skerry/contract'
 import { ImageStore } from '../images/store.ts'
 import type { ImagePorts } from './image.download.ts'
 

@@ -1,7 +1,7 @@
 /** `do.storage.<uuid>.capacity`: what a folder that is or may become a pool can hold. Refuses one that can't. */
 import { dirname } from 'node:path'
-import { SkerryError, storageCommands } from '@skerry/contract'
 import { type AgentCommand, defineCommand } from '@skerry/agent'
+import { SkerryError, storageCommands } from '@skerry/contract'
 import type { Host } from '@skerry/host'
 import { lookAtFolder } from '../pools/folder.ts'
 import { capacityOf } from '../pools/observe.ts'

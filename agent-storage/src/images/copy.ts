@@ -21,7 +21,8 @@ export async function copyHashing(files: Host['files'], spec: CopySpec): Promise
     for (let at = 0; at < spec.sizeBytes; ) {
       spec.signal?.throwIfAborted()
       const piece = await files.readAt(spec.from, at, Math.min(PIECE_BYTES, spec.sizeBytes - at))
-      if (!piece || piece.length === 0) throw new SkerryError('image-unreachable', `${spec.from} became shorter while it was copied`, { path: spec.from, at })
+      if (!piece || piece.length === 0)
+        throw new SkerryError('image-unreachable', `${spec.from} became shorter while it was copied`, { path: spec.from, at })
       for (const hash of hashes) hash.update(piece)
       await sink.write(piece)
       at += piece.length

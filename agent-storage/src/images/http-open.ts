@@ -20,11 +20,19 @@ export async function openFollowing(fetcher: typeof fetch, { url, headers, signa
     const location = response.headers.get('location')
     if (!REDIRECTS.includes(response.status) || !location) {
       // 5xx and 429 may pass; for the caller it is one and the same: not there now
-      throw new SkerryError('image-unreachable', `the source of the image answered ${response.status}`, { url, at, status: response.status })
+      throw new SkerryError('image-unreachable', `the source of the image answered ${response.status}`, {
+        url,
+        at,
+        status: response.status,
+      })
     }
     const next = URL.canParse(location, at) ? new URL(location, at) : undefined
     if (next?.protocol !== 'http:' && next?.protocol !== 'https:') {
-      throw new SkerryError('image-unreachable', 'the source of the image redirects to something that is not http', { url, at, location: location.slice(0, 512) })
+      throw new SkerryError('image-unreachable', 'the source of the image redirects to something that is not http', {
+        url,
+        at,
+        location: location.slice(0, 512),
+      })
     }
     at = next.href
   }

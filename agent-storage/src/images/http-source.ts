@@ -55,7 +55,12 @@ export async function fetchHttp(ports: HttpPorts, spec: HttpSpec): Promise<Fetch
       last = have
     }
   }
-  throw new SkerryError('image-unreachable', `the connection to the source of the image was lost`, { url: spec.url }, { cause: lost })
+  throw new SkerryError(
+    'image-unreachable',
+    `the connection to the source of the image was lost`,
+    { url: spec.url },
+    { cause: lost },
+  )
 }
 
 async function fetchOnce(ports: HttpPorts, spec: HttpSpec): Promise<Fetched> {
@@ -84,7 +89,8 @@ async function fetchOnce(ports: HttpPorts, spec: HttpSpec): Promise<Fetched> {
       }
     }
     const sizeBytes = await store(files, receive(), { spec, from, totalBytes, hashes })
-    if (totalBytes !== undefined && sizeBytes !== totalBytes) throw new ConnectionLost('', { cause: new Error(`${sizeBytes} of ${totalBytes} bytes came`) })
+    if (totalBytes !== undefined && sizeBytes !== totalBytes)
+      throw new ConnectionLost('', { cause: new Error(`${sizeBytes} of ${totalBytes} bytes came`) })
     return { sizeBytes, md5: hashes[0].digest('hex'), sha256: hashes[1].digest('hex') }
   } finally {
     clearTimeout(watch)
@@ -118,7 +124,10 @@ async function store(
 }
 
 /** What of the partial file can be gone on with: only content that the source can name again (a strong ETag). */
-async function resumable(files: Host['files'], { url, part }: HttpSpec): Promise<{ sizeBytes: number; etag: string } | undefined> {
+async function resumable(
+  files: Host['files'],
+  { url, part }: HttpSpec,
+): Promise<{ sizeBytes: number; etag: string } | undefined> {
   const [stat, text] = await Promise.all([files.stat(part), files.read(`${part}.json`)])
   if (stat?.kind !== 'file' || stat.sizeBytes === 0 || text === undefined) return undefined
   const known = partial.safeParse(parseJson(text)).data
@@ -127,7 +136,11 @@ async function resumable(files: Host['files'], { url, part }: HttpSpec): Promise
 }
 
 /** A weak ETag (`W/`) promises no equal bytes: such a source begins anew each time (RFC 9110 §13.1.5). */
-async function rememberPart(files: Host['files'], { url, part }: HttpSpec, of: { etag: string | null; totalBytes: number | undefined }): Promise<void> {
+async function rememberPart(
+  files: Host['files'],
+  { url, part }: HttpSpec,
+  of: { etag: string | null; totalBytes: number | undefined },
+): Promise<void> {
   if (!of.etag || of.etag.startsWith('W/')) return files.remove(`${part}.json`)
   const known: Partial = { v: 1, url, etag: of.etag, totalBytes: of.totalBytes ?? null }
   await files.write(`${part}.json`, `${JSON.stringify(known)}\n`)

@@ -7,9 +7,13 @@ import { GUARD_BYTES, guardImage, type Host } from '@skerry/host'
 import type { ImageFormat } from './store.ts'
 
 /** Returns the size that a guest sees. Throws `image-refused`, saying why. */
-export async function inspectImage(host: Pick<Host, 'files' | 'qemuImg'>, image: { path: string; sizeBytes: number; format: ImageFormat }): Promise<number> {
+export async function inspectImage(
+  host: Pick<Host, 'files' | 'qemuImg'>,
+  image: { path: string; sizeBytes: number; format: ImageFormat },
+): Promise<number> {
   const { path, sizeBytes, format } = image
-  const refuse = (why: string, cause?: unknown) => new SkerryError('image-refused', `the image is refused: ${why}`, { format }, { cause })
+  const refuse = (why: string, cause?: unknown) =>
+    new SkerryError('image-refused', `the image is refused: ${why}`, { format }, { cause })
   const head = await host.files.readAt(path, 0, Math.min(GUARD_BYTES, sizeBytes))
   const verdict = guardImage({ head: head ?? new Uint8Array(), fileSizeBytes: sizeBytes, declared: format })
   if (!verdict.ok) throw refuse(verdict.reason)

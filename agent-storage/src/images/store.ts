@@ -96,8 +96,12 @@ export class ImageStore {
   }
 
   async refs(): Promise<{ imageUuid: string; path: string; ref: ImageRef | undefined }[]> {
-    const names = ((await this.#files.list(`${this.path}/refs`)) ?? []).flatMap((name) => name.match(/^([0-9a-f]{32})\.json$/)?.[1] ?? [])
-    return Promise.all(names.map(async (imageUuid) => ({ imageUuid, path: this.#refPath(imageUuid), ref: await this.#readRef(imageUuid) })))
+    const names = ((await this.#files.list(`${this.path}/refs`)) ?? []).flatMap(
+      (name) => name.match(/^([0-9a-f]{32})\.json$/)?.[1] ?? [],
+    )
+    return Promise.all(
+      names.map(async (imageUuid) => ({ imageUuid, path: this.#refPath(imageUuid), ref: await this.#readRef(imageUuid) })),
+    )
   }
 
   #refPath(imageUuid: string): string {
@@ -116,7 +120,10 @@ export class ImageStore {
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
     const turn = (this.#locks.get(this.path) ?? Promise.resolve()).then(act)
-    this.#locks.set(this.path, turn.catch(() => undefined)) // the caller is told
+    this.#locks.set(
+      this.path,
+      turn.catch(() => undefined),
+    ) // the caller is told
     return turn
   }
 }

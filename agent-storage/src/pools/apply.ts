@@ -41,7 +41,11 @@ async function remove(files: Host['files'], change: Extract<PoolChange, { op: 'r
   const left: string[] = []
   for (const name of data) for (const file of (await files.list(`${path}/${name}`)) ?? []) left.push(`${name}/${file}`)
   if (left.length > 0) {
-    throw new SkerryError('in-use', `storage ${path} still holds ${left.length} files`, { storageUuid: uuid, path, files: left.slice(0, 20) })
+    throw new SkerryError('in-use', `storage ${path} still holds ${left.length} files`, {
+      storageUuid: uuid,
+      path,
+      files: left.slice(0, 20),
+    })
   }
   for (const name of FOLDERS[kind]) await files.remove(`${path}/${name}`)
   await files.remove(`${path}/${MARKER}`)

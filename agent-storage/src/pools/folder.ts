@@ -6,16 +6,54 @@ export type PoolKind = 'primary' | 'image-store'
 
 /** [format] The mark of a pool: `<path>/.skerry-pool.json`. */
 export const MARKER = '.skerry-pool.json'
-export const marker = z.object({ v: z.literal(1), uuid: z.string(), kind: z.enum(['primary', 'image-store']), madeFolder: z.boolean() })
+export const marker = z.object({
+  v: z.literal(1),
+  uuid: z.string(),
+  kind: z.enum(['primary', 'image-store']),
+  madeFolder: z.boolean(),
+})
 export type Marker = z.infer<typeof marker>
 
 /** Folders of a pool. A primary pool holds no images and an image store no volumes. */
-export const FOLDERS: Readonly<Record<PoolKind, readonly string[]>> = { primary: ['volumes', 'cache'], 'image-store': ['images', 'refs'] }
+export const FOLDERS: Readonly<Record<PoolKind, readonly string[]>> = {
+  primary: ['volumes', 'cache'],
+  'image-store': ['images', 'refs'],
+}
 
 /** Nothing of ours belongs below these. */
-const SYSTEM = ['/etc', '/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/boot', '/dev', '/proc', '/sys', '/var/log', '/var/lib/dpkg', '/var/lib/libvirt']
+const SYSTEM = [
+  '/etc',
+  '/usr',
+  '/bin',
+  '/sbin',
+  '/lib',
+  '/lib32',
+  '/lib64',
+  '/libx32',
+  '/boot',
+  '/dev',
+  '/proc',
+  '/sys',
+  '/var/log',
+  '/var/lib/dpkg',
+  '/var/lib/libvirt',
+]
 /** These hold others' folders; one of ours may stand in them, but they can't be ours themselves. */
-const SHARED = ['/', '/var', '/var/lib', '/var/cache', '/var/tmp', '/home', '/root', '/opt', '/mnt', '/media', '/srv', '/tmp', '/run']
+const SHARED = [
+  '/',
+  '/var',
+  '/var/lib',
+  '/var/cache',
+  '/var/tmp',
+  '/home',
+  '/root',
+  '/opt',
+  '/mnt',
+  '/media',
+  '/srv',
+  '/tmp',
+  '/run',
+]
 /** What an empty file system holds, and what an interrupted write of ours leaves. */
 const NOTHING = (name: string) => name === 'lost+found' || name.startsWith('.tmp-')
 
@@ -26,7 +64,11 @@ export type FolderState =
   | { state: 'refused'; reason: string; facts: Record<string, unknown> }
 
 /** `uuid` and `kind`: the pool that wants to stand there. */
-export async function lookAtFolder(files: Host['files'], path: string, pool: { uuid: string; kind: PoolKind }): Promise<FolderState> {
+export async function lookAtFolder(
+  files: Host['files'],
+  path: string,
+  pool: { uuid: string; kind: PoolKind },
+): Promise<FolderState> {
   if (SHARED.includes(path) || SYSTEM.some((s) => path === s || path.startsWith(`${s}/`))) {
     return { state: 'refused', reason: `${path} is a system folder`, facts: { path } }
   }
@@ -36,9 +78,14 @@ export async function lookAtFolder(files: Host['files'], path: string, pool: { u
   const names = ((await files.list(path)) ?? []).filter((name) => !NOTHING(name))
   if (names.length === 0) return { state: 'free', exists: true }
   const mark = await readMarker(files, path)
-  if (!mark) return { state: 'refused', reason: `${path} holds files that are not ours`, facts: { path, files: names.slice(0, 10) } }
+  if (!mark)
+    return { state: 'refused', reason: `${path} holds files that are not ours`, facts: { path, files: names.slice(0, 10) } }
   if (mark.uuid !== pool.uuid || mark.kind !== pool.kind) {
-    return { state: 'refused', reason: `${path} belongs to another storage`, facts: { path, storageUuid: mark.uuid, kind: mark.kind } }
+    return {
+      state: 'refused',
+      reason: `${path} belongs to another storage`,
+      facts: { path, storageUuid: mark.uuid, kind: mark.kind },
+    }
   }
   return { state: 'ours', marker: mark, missing: FOLDERS[pool.kind].filter((name) => !names.includes(name)) }
 }

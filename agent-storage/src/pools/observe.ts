@@ -22,7 +22,12 @@ export async function observe(files: Host['files'], context: PlanContext): Promi
     if (!spec) continue
     const folder = await lookAtFolder(files, spec.path, { uuid, kind: spec.kind })
     if (context.buried.has(uuid) && folder.state !== 'ours') continue // nothing of ours is left there
-    have.push({ uuid, path: spec.path, folder, capacity: folder.state === 'ours' ? await capacityOf(files, spec.path) : undefined })
+    have.push({
+      uuid,
+      path: spec.path,
+      folder,
+      capacity: folder.state === 'ours' ? await capacityOf(files, spec.path) : undefined,
+    })
   }
   return have
 }

@@ -13,7 +13,11 @@ export type PoolChange = Change &
     | { op: 'remove'; path: string; kind: PoolKind; madeFolder: boolean }
   )
 
-export function plan(want: readonly Wanted<Spec>[], have: readonly PoolHave[], context: Pick<PlanContext, 'buried'>): PoolChange[] {
+export function plan(
+  want: readonly Wanted<Spec>[],
+  have: readonly PoolHave[],
+  context: Pick<PlanContext, 'buried'>,
+): PoolChange[] {
   const changes: PoolChange[] = []
   const seen = new Map(have.map((h) => [h.uuid, h]))
   for (const { uuid, path, folder } of have) {
@@ -36,15 +40,23 @@ export function plan(want: readonly Wanted<Spec>[], have: readonly PoolHave[], c
  * It was made before, and now its folder is empty or away: most likely its disk isn't mounted. Making it anew would put volumes
  * onto the wrong disk.
  */
-const isLost = (want: Wanted<Spec>, have: PoolHave | undefined) => want.facts['madeAt'] === want.spec.path && have?.folder.state === 'free'
+const isLost = (want: Wanted<Spec>, have: PoolHave | undefined) =>
+  want.facts['madeAt'] === want.spec.path && have?.folder.state === 'free'
 
 export function report(want: Wanted<Spec> | undefined, have: PoolHave | undefined): Report {
   const observed = { ...have?.capacity }
-  const failed = (condition: 'Refused' | 'Failed', error: SkerryError): Report => ({ condition, observed, error: toErrorBody(error) as ErrorBody })
+  const failed = (condition: 'Refused' | 'Failed', error: SkerryError): Report => ({
+    condition,
+    observed,
+    error: toErrorBody(error) as ErrorBody,
+  })
   if (have?.folder.state === 'refused') return failed('Refused', new SkerryError('in-use', have.folder.reason, have.folder.facts))
   if (want && isLost(want, have)) {
     const { path } = want.spec
-    return failed('Failed', new SkerryError('volume-lost', `the storage that was at ${path} is gone; is its disk mounted?`, { path }))
+    return failed(
+      'Failed',
+      new SkerryError('volume-lost', `the storage that was at ${path} is gone; is its disk mounted?`, { path }),
+    )
   }
   const complete = have?.folder.state === 'ours' && have.folder.missing.length === 0
   return { condition: complete ? 'Ready' : 'Working', observed }
@@ -53,5 +65,7 @@ export function report(want: Wanted<Spec> | undefined, have: PoolHave | undefine
 /** Free bytes move all the time: only a move by 1 % of the disk is told. */
 export function steady(before: Record<string, unknown>, after: Record<string, unknown>): boolean {
   const total = Number(after['totalBytes'])
-  return before['totalBytes'] === total && Math.abs(Number(before['availableBytes']) - Number(after['availableBytes'])) < total / 100
+  return (
+    before['totalBytes'] === total && Math.abs(Number(before['availableBytes']) - Number(after['availableBytes'])) < total / 100
+  )
 }

@@ -30,7 +30,11 @@ async function make(ports: VolumePorts, change: Extract<VolumeChange, { op: 'mak
   const { files, qemuImg, cache, setFacts } = ports
   const { uuid, poolPath, poolUuid, path, format, sizeBytes, backing } = change
   if ((await readMarker(files, poolPath))?.uuid !== poolUuid) {
-    throw new SkerryError('host-command-failed', `there is no storage ${poolUuid} at ${poolPath}`, { volumeUuid: uuid, poolUuid, path: poolPath })
+    throw new SkerryError('host-command-failed', `there is no storage ${poolUuid} at ${poolPath}`, {
+      volumeUuid: uuid,
+      poolUuid,
+      path: poolPath,
+    })
   }
   if (backing) await cache.ensure(backing)
   const temp = `${path}.tmp`

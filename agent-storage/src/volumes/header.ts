@@ -23,5 +23,8 @@ export async function readHeader(files: Host['files'], path: string): Promise<Vo
   const at = Number(view.getBigUint64(8))
   const length = view.getUint32(16)
   const named = at > 0 && at + length <= head.length
-  return { sizeBytes: Number(view.getBigUint64(24)), backingPath: named ? new TextDecoder().decode(head.subarray(at, at + length)) : undefined }
+  return {
+    sizeBytes: Number(view.getBigUint64(24)),
+    backingPath: named ? new TextDecoder().decode(head.subarray(at, at + length)) : undefined,
+  }
 }

@@ -52,7 +52,13 @@ async function describe(files: Host['files'], path: string, format: 'qcow2' | 'r
   const stat = await files.stat(path)
   if (stat?.kind !== 'file') return null
   const header = format === 'qcow2' ? await readHeader(files, path) : { sizeBytes: stat.sizeBytes, backingPath: undefined }
-  return { path, format, sizeBytes: header?.sizeBytes ?? 0, actualBytes: stat.allocatedBytes, backingPath: header?.backingPath ?? null }
+  return {
+    path,
+    format,
+    sizeBytes: header?.sizeBytes ?? 0,
+    actualBytes: stat.allocatedBytes,
+    backingPath: header?.backingPath ?? null,
+  }
 }
 
 /** A cached image that only volumes under a tombstone ever wanted: their making failed, or their removal was cut off. */

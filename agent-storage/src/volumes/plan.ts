@@ -8,18 +8,34 @@ type Backing = NonNullable<Spec['backing']>
 
 export type VolumeChange = Change &
   (
-    | { op: 'make'; poolPath: string; poolUuid: string; path: string; format: 'qcow2' | 'raw'; sizeBytes: number; backing: Backing | null }
+    | {
+        op: 'make'
+        poolPath: string
+        poolUuid: string
+        path: string
+        format: 'qcow2' | 'raw'
+        sizeBytes: number
+        backing: Backing | null
+      }
     | { op: 'grow'; path: string; format: 'qcow2' | 'raw'; sizeBytes: number }
     /** In this order: what is cut off half-way is found again by the last of them. */
     | { op: 'remove'; paths: string[] }
   )
 
-export function plan(want: readonly Wanted<Spec>[], have: readonly VolumeHave[], context: Pick<PlanContext, 'buried'>): VolumeChange[] {
+export function plan(
+  want: readonly Wanted<Spec>[],
+  have: readonly VolumeHave[],
+  context: Pick<PlanContext, 'buried'>,
+): VolumeChange[] {
   const seen = new Map(have.map((h) => [h.uuid, h]))
   return [...removals(want, have, context), ...want.flatMap((w) => changesFor(w, seen.get(w.uuid)))]
 }
 
-function removals(want: readonly Wanted<Spec>[], have: readonly VolumeHave[], context: Pick<PlanContext, 'buried'>): VolumeChange[] {
+function removals(
+  want: readonly Wanted<Spec>[],
+  have: readonly VolumeHave[],
+  context: Pick<PlanContext, 'buried'>,
+): VolumeChange[] {
   const used = new Set(want.map((w) => w.spec.backing?.cachePath))
   for (const h of have) if (!context.buried.has(h.uuid) && h.file?.backingPath) used.add(h.file.backingPath)
   const changes: VolumeChange[] = []
@@ -51,7 +67,11 @@ const heldData = (want: Wanted<Spec>) => want.spec.birth === 'exists' || want.fa
 
 export function report(want: Wanted<Spec> | undefined, have: VolumeHave | undefined): Report {
   const observed = have?.file ? { sizeBytes: have.file.sizeBytes, actualBytes: have.file.actualBytes } : {}
-  const failed = (condition: 'Refused' | 'Failed', error: SkerryError): Report => ({ condition, observed, error: toErrorBody(error) as ErrorBody })
+  const failed = (condition: 'Refused' | 'Failed', error: SkerryError): Report => ({
+    condition,
+    observed,
+    error: toErrorBody(error) as ErrorBody,
+  })
   if (!want) return { condition: 'Ready', observed }
   const { path } = want.spec
   if (!poolOf(want.spec, want.uuid)) {
@@ -59,14 +79,22 @@ export function report(want: Wanted<Spec> | undefined, have: VolumeHave | undefi
   }
   if (have?.file) {
     if (have.file.sizeBytes > 0) return { condition: 'Ready', observed }
-    return failed('Failed', new SkerryError('volume-lost', `${path} is no ${want.spec.format} file any more`, { path, volumeUuid: want.uuid }))
+    return failed(
+      'Failed',
+      new SkerryError('volume-lost', `${path} is no ${want.spec.format} file any more`, { path, volumeUuid: want.uuid }),
+    )
   }
   if (!heldData(want)) return { condition: 'Working', observed }
-  return failed('Failed', new SkerryError('volume-lost', `${path} is gone`, { path, volumeUuid: want.uuid, poolUuid: want.spec.poolUuid }))
+  return failed(
+    'Failed',
+    new SkerryError('volume-lost', `${path} is gone`, { path, volumeUuid: want.uuid, poolUuid: want.spec.poolUuid }),
+  )
 }
 
 /** Allocation grows with each guest write: only a move by 1 % of the volume (at least 64 MiB) is told. */
 export function steady(before: Record<string, unknown>, after: Record<string, unknown>): boolean {
   const least = Math.max(64 * 1024 ** 2, Number(after['sizeBytes']) / 100)
-  return before['sizeBytes'] === after['sizeBytes'] && Math.abs(Number(before['actualBytes']) - Number(after['actualBytes'])) < least
+  return (
+    before['sizeBytes'] === after['sizeBytes'] && Math.abs(Number(before['actualBytes']) - Number(after['actualBytes'])) < least
+  )
 }

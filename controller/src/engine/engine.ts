@@ -33,6 +33,8 @@ export interface EnginePorts {
 
 /** Time that a call may take when its client names none (zstack-core §3.1: 30 min; images and VMs longer). */
 const TIMEOUT_MS: Record<string, number> = { AddImage: 72 * 3_600_000, CreateVmInstance: 12 * 3_600_000, ExpungeVmInstance: 3 * 3_600_000 }
+/** How long the answer to a deletion waits for agents to carry it out. */
+const CLEAN_UP_MS = 30_000
 const DEFAULT_TIMEOUT_MS = 30 * 60_000
 
 const apiByName = new Map<string, { api: Api; resource: Resource }>(apis.map((a) => [a.api.api, a]))
@@ -45,15 +47,12 @@ export class ControllerEngine implements Engine {
   readonly #waiters = new Map<string, Set<() => void>>()
   readonly #volatile = new Map<string, Row>()
   readonly #busy = new Map<string, number>()
+  /** ended jobs whose agents still clean up: shown as processing for that while */
+  readonly #tidying = new Set<string>()
 
   constructor(ports: EnginePorts) {
     this.#p = ports
-    const journal = new LogJournal({ state: ports.state, now: ports.now, resultOf: (_job, result) => result, ended: (job) => this.#ended(job) })
-    const begun = journal.begun.bind(journal)
-    journal.begun = async (...[job, step]: [string?, string?]) => {
-      if (job && step) this.#progress.set(job, { step })
-      await begun()
-    }
+    const journal = new LogJournal({ state: ports.state, now: ports.now, begun: (job, step) => void this.#progress.set(job, { step }) })
     this.#queues = createQueues({ timers: ports.timers, onFault: (fault) => fault.kind !== 'threw' && ports.report(fault.error, { queue: fault.key, task: fault.label, kind: fault.kind }) })
     this.#runner = createRunner({
       workflows: new Map([...actions].map(([name, action]) => [name, action.workflow])), world: ports.world, journal, clock: { now: ports.now }, sleep: ports.sleep,
@@ -118,7 +117,7 @@ export class ControllerEngine implements Engine {
     for (const uuid of new Set([queueKey, resourceUuid])) this.#busy.set(uuid, (this.#busy.get(uuid) ?? 0) + 1)
     const label = `${this.graph.get('job', job)?.['api']} ${job}`
     this.#queues
-      .run(queueKey, () => this.#runner.run(job), { label })
+      .run(queueKey, () => this.#carry(job), { label })
       .catch((error) => this.#p.report(error, { job, doing: 'running a job; it goes on at the next start' }))
       .finally(() => {
         for (const uuid of new Set([queueKey, resourceUuid])) {
@@ -129,6 +128,20 @@ export class ControllerEngine implements Engine {
         const view = this.job(job)
         if (view) this.#p.onEnded(view, resourceUuid)
       })
+  }
+
+  /** Runs a job to its end, and waits for what its end leaves to agents. */
+  async #carry(job: string): Promise<void> {
+    this.#tidying.add(job)
+    try {
+      await this.#runner.run(job)
+      const { cleanUp, shred } = (this.graph.get('job', job)?.['result'] ?? {}) as { cleanUp?: string[]; shred?: string[] }
+      for (const id of shred ?? []) await this.#p.world.secrets.shred(id)
+      if (cleanUp?.length) await this.#p.world.agents.gone(cleanUp, CLEAN_UP_MS)
+    } finally {
+      this.#tidying.delete(job)
+      this.#ended(job)
+    }
   }
 
   /** Takes up what was under way when the last process ended. Gives how many jobs. */
@@ -156,11 +169,13 @@ export class ControllerEngine implements Engine {
     const row = this.graph.get('job', uuid)
     if (!row) return undefined
     const shown = this.#progress.get(uuid)
-    const live = row['state'] === 'processing' || row['state'] === 'undoing'
+    const tidying = this.#tidying.has(uuid) && row['state'] === 'done'
+    const live = row['state'] === 'processing' || row['state'] === 'undoing' || tidying
+    const state = tidying ? 'processing' : (row['state'] as JobView['state'])
     return {
-      uuid, api: row['api'] as string, state: row['state'] as JobView['state'], steps: row['steps'] as string[], step: (live ? shown?.step : undefined) ?? (row['step'] as string | null), createDate: row['createDate'] as number,
-      finishedAt: row['finishedAt'] as number | null, ...(live && shown?.progress ? { progress: shown.progress } : {}), ...(row['error'] && !live ? { error: row['error'] as unknown as ErrorBody } : {}),
-      ...(row['state'] === 'done' ? { result: this.#resultOf(uuid, row) } : {}),
+      uuid, api: row['api'] as string, state, steps: row['steps'] as string[], step: (live ? shown?.step : undefined) ?? (row['step'] as string | null), createDate: row['createDate'] as number,
+      finishedAt: live ? null : (row['finishedAt'] as number | null), ...(live && shown?.progress ? { progress: shown.progress } : {}), ...(row['error'] && !live ? { error: row['error'] as unknown as ErrorBody } : {}),
+      ...(state === 'done' ? { result: this.#resultOf(uuid, row) } : {}),
     }
   }
 
@@ -169,6 +184,7 @@ export class ControllerEngine implements Engine {
     const kept = this.#volatile.get(uuid)
     if (kept) return kept
     const declared = apiByName.get(row['api'] as string)?.api.result
+    if (declared?.kind === 'empty') return {}
     if (declared?.kind !== 'inventory') return (row['result'] as Row | null) ?? {}
     const key = declared.of === row['resourceType'] ? row['resourceUuid'] : (row['input'] as { params: Row }).params[`${declared.of}Uuid`]
     const of = resourceOf(declared.of)

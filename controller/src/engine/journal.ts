@@ -6,10 +6,7 @@ import type { State } from './state.ts'
 export interface JournalPorts {
   state: State
   now(): number
-  /** The inventory to keep as the result, taken after the last commit of the job. */
-  resultOf(job: Row, result: Row): Row
-  /** Called when a job has ended, or got stuck. */
-  ended(jobUuid: string): void
+  begun(job: string, step: string): void
 }
 
 const stepKey = (job: string, step: string) => `${job}/${step}`
@@ -38,8 +35,10 @@ export class LogJournal implements Journal {
     }
   }
 
-  /** Only for display, so it need not be durable: kept in memory by the engine's progress. */
-  async begun(): Promise<void> {}
+  /** Only for display, so it need not be durable. */
+  async begun(job: string, step: string): Promise<void> {
+    this.#p.begun(job, step)
+  }
 
   stepDone(job: string, step: string, output: unknown, change?: Change): Promise<void> {
     const ops: Op[] = [
@@ -63,19 +62,16 @@ export class LogJournal implements Journal {
   async finished(job: string, result: Row, change?: Change): Promise<void> {
     const now = this.#p.now()
     await this.#commit(job, [{ o: 'set', t: 'job', k: job, v: { state: 'done', result, finishedAt: now, lastOpDate: now } }, ...this.#forgetSteps(job)], change)
-    this.#p.ended(job)
   }
 
   async failed(job: string, error: ErrorBody, change?: Change): Promise<void> {
     const now = this.#p.now()
     await this.#commit(job, [{ o: 'set', t: 'job', k: job, v: { state: 'failed', error: error as unknown as Row, finishedAt: now, lastOpDate: now } }, ...this.#forgetSteps(job)], change, true)
-    this.#p.ended(job)
   }
 
   async stuck(job: string, error: ErrorBody, step: string): Promise<void> {
     const facts = [{ noun: 'job', uuid: job, event: 'stuck', data: { step, code: error.code } }]
     await this.#commit(job, [{ o: 'set', t: 'job', k: job, v: { state: 'stuck', step, error: error as unknown as Row } }], { ops: [], facts }, true)
-    this.#p.ended(job)
   }
 
   #forgetSteps(job: string): Op[] {

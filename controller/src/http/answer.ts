@@ -1,5 +1,5 @@
 /** A result in epoch milliseconds as a dialect writes it: dates in its form, nulls gone, and ZStack's `schema` where asked for. */
-import { type Api, resourceOf, type Row } from '@skerry/contract'
+import { type Api, type Row, resourceOf } from '@skerry/contract'
 import { fieldsWithTimes, schemaOf, type TimeForm, withTimes } from '../inventory/index.ts'
 
 /** `inventory` and `inventories` of the result's resource, or a reply of its own, with dates written by `form`. */

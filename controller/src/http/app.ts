@@ -19,7 +19,14 @@ interface Env {
 }
 
 /** Paths that answer without a session, besides the contract's anonymous APIs. */
-export const anonymousPaths: readonly string[] = [routes.health, routes.ready, routes.metrics, routes.openapi, PREFIX.zstack + routes.apiJob, PREFIX.own + routes.console]
+export const anonymousPaths: readonly string[] = [
+  routes.health,
+  routes.ready,
+  routes.metrics,
+  routes.openapi,
+  PREFIX.zstack + routes.apiJob,
+  PREFIX.own + routes.console,
+]
 
 /** `//` is one slash: some clients write `/zones//<uuid>` (zstack-wire). */
 const pathOf = (request: Request): string => new URL(request.url).pathname.replace(/\/{2,}/g, '/')
@@ -31,7 +38,12 @@ function visitOf(c: Context<Env>, prefix: string): Visit {
 }
 
 /** Runs a dialect, then logs and counts. Headers and raw paths are never logged: they hold sessions and tokens. */
-async function observed(door: Door, metrics: HttpMetrics, visit: Visit, run: (door: Door, visit: Visit) => Promise<Response>): Promise<Response> {
+async function observed(
+  door: Door,
+  metrics: HttpMetrics,
+  visit: Visit,
+  run: (door: Door, visit: Visit) => Promise<Response>,
+): Promise<Response> {
   const began = door.clock.now()
   const response = await run(door, visit)
   const ms = door.clock.now() - began
@@ -49,7 +61,11 @@ export function createHttp(options: HttpOptions): Hono<Env> {
   app.use(compress({ threshold: 1024 }))
   app.get(routes.health, () => json(200, { status: 'ok' }))
   app.get(routes.ready, () => (door.ready() ? json(200, { status: 'ready' }) : json(503, { status: 'starting' })))
-  app.get(routes.metrics, async () => text(200, (await metrics.text()) + ((await door.metrics?.()) ?? ''), { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }))
+  app.get(routes.metrics, async () =>
+    text(200, (await metrics.text()) + ((await door.metrics?.()) ?? ''), {
+      'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+    }),
+  )
   let document: unknown
   app.get(routes.openapi, () => json(200, (document ??= openapi(door.ownRoutes, door.version))))
   app.all(`${PREFIX.zstack}/*`, (c) => observed(door, metrics, visitOf(c, PREFIX.zstack), zstackDialect))

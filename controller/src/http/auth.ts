@@ -8,7 +8,8 @@ export function sessionFrom(headers: Headers, schemes: readonly string[]): strin
   const header = headers.get('Authorization')
   if (header === null || header.trim() === '') throw new Refusal(400, "missing header 'Authorization'")
   const [scheme = '', value = ''] = header.trim().split(/\s+/, 2)
-  if (scheme === 'ZStack') throw new Refusal(400, 'access keys are not supported: log in, and send Authorization: OAuth <session uuid>')
+  if (scheme === 'ZStack')
+    throw new Refusal(400, 'access keys are not supported: log in, and send Authorization: OAuth <session uuid>')
   if (!schemes.includes(scheme)) throw new Refusal(400, `unknown authorization scheme, use: ${schemes[0]} <session uuid>`)
   return value
 }
@@ -22,5 +23,6 @@ export function callerOf(engine: Engine, session: string): Caller {
 
 /** Throws `permission-denied` where the API is for administrators and the caller is none. */
 export function authorize(api: Api, caller: Caller): void {
-  if (api.rights === 'admin' && !caller.admin) throw new SkerryError('permission-denied', `${api.api} is for administrators`, { api: api.api })
+  if (api.rights === 'admin' && !caller.admin)
+    throw new SkerryError('permission-denied', `${api.api} is for administrators`, { api: api.api })
 }

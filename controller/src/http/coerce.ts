@@ -1,7 +1,7 @@
 /** Parameters in a query string, typed by the API's schema: repeated key, `k.0=`, maps `k.sub=` (zstack-wire). */
 import type { Api } from '@skerry/contract'
 import type { z } from 'zod'
-import { elementOf, kindOf, shapeOf, valueOf } from '../inventory/index.ts'
+import { elementOf, kindOf, mapValueOf, shapeOf } from '../inventory/index.ts'
 
 /** Text as the kind that the schema wants; what doesn't fit stays text, so that the schema refuses it by name. */
 function scalar(schema: z.ZodType, text: string): unknown {
@@ -23,12 +23,15 @@ function list(schema: z.ZodType, name: string, search: URLSearchParams): unknown
 /** `k.sub=v`, and for maps of lists `k.sub=a&k.sub=b` or `k.sub.0=a`. */
 function map(schema: z.ZodType, name: string, search: URLSearchParams): Record<string, unknown> | undefined {
   const prefix = `${name}.`
-  const inner = valueOf(schema)
+  const inner = mapValueOf(schema)
   const isList = kindOf(inner) === 'list'
   const keys = new Set<string>()
-  for (const key of search.keys()) if (key.startsWith(prefix)) keys.add(isList ? key.slice(prefix.length).replace(/\.\d+$/, '') : key.slice(prefix.length))
+  for (const key of search.keys())
+    if (key.startsWith(prefix)) keys.add(isList ? key.slice(prefix.length).replace(/\.\d+$/, '') : key.slice(prefix.length))
   if (keys.size === 0) return undefined
-  const entries = [...keys].map((key) => [key, isList ? list(inner, prefix + key, search) : scalar(inner, search.get(prefix + key) ?? '')] as const)
+  const entries = [...keys].map(
+    (key) => [key, isList ? list(inner, prefix + key, search) : scalar(inner, search.get(prefix + key) ?? '')] as const,
+  )
   return Object.fromEntries(entries)
 }
 

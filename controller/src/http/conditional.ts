@@ -14,7 +14,10 @@ export function checkIfMatch(engine: Engine, headers: Headers, { route }: Receiv
   const version = typeof uuid === 'string' ? engine.graph.version(route.resource.name, uuid) : undefined
   const tags = wanted.split(',').map((tag) => tag.trim())
   if (version !== undefined && (tags.includes('*') || tags.includes(etag(version)))) return
-  throw new SkerryError('stale-plan', `this ${route.resource.noun} is not at the version named in If-Match`, { ifMatch: wanted, ...(version === undefined ? {} : { etag: etag(version) }) })
+  throw new SkerryError('stale-plan', `this ${route.resource.noun} is not at the version named in If-Match`, {
+    ifMatch: wanted,
+    ...(version === undefined ? {} : { etag: etag(version) }),
+  })
 }
 
 /** Throws `stale-plan` (412) when the plan that was shown (its hash in `If-Plan`) would come out otherwise now. */
@@ -22,5 +25,6 @@ export async function checkIfPlan(engine: Engine, headers: Headers, call: Call):
   const wanted = headers.get('If-Plan')
   if (wanted === null) return
   const { hash } = await engine.plan(call)
-  if (hash !== wanted.trim()) throw new SkerryError('stale-plan', 'the plan has changed since it was shown', { shown: wanted, now: hash })
+  if (hash !== wanted.trim())
+    throw new SkerryError('stale-plan', 'the plan has changed since it was shown', { shown: wanted, now: hash })
 }

@@ -3,13 +3,14 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { PREFIX, routes, toErrorBody } from '@skerry/contract'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
-import type { Consoles, ConsoleStream, Log } from './ports.ts'
+import type { ConsoleStream, Consoles, Log } from './ports.ts'
 
 const prefix = PREFIX.own + routes.console.replace('{token}', '')
 /** Keystrokes and pasted text; more in one message is not a person. */
 const MAX_MESSAGE_BYTES = 64 * 1024
 
-const bytesOf = (data: RawData): Uint8Array => (Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data)
+const bytesOf = (data: RawData): Uint8Array =>
+  Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data
 
 function join(socket: WebSocket, stream: ConsoleStream): void {
   stream.onData((bytes) => socket.send(bytes, { binary: true }))
@@ -21,7 +22,9 @@ function join(socket: WebSocket, stream: ConsoleStream): void {
 }
 
 function refuse(socket: Duplex, status: string, message: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(message)}\r\nConnection: close\r\n\r\n${message}`)
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(message)}\r\nConnection: close\r\n\r\n${message}`,
+  )
 }
 
 /** Answers WebSocket upgrades on the server; other upgrades are refused. The function it gives ends every open console. */

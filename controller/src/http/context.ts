@@ -1,5 +1,6 @@
 /** What every handler of the door shares, made once by `createHttp`. */
-import { apis, type Api } from '@skerry/contract'
+import { setImmediate } from 'node:timers/promises'
+import { type Api, apis } from '@skerry/contract'
 import type { JobView } from '../engine/port.ts'
 import { RefusedJobs } from './jobs.ts'
 import { LoginLimiter } from './logins.ts'
@@ -7,6 +8,7 @@ import { defaultLimits, type HttpOptions, type Limits } from './ports.ts'
 import { RouteTable } from './routes.ts'
 
 export interface Door extends HttpOptions {
+  pause: () => Promise<void>
   limits: Limits
   zstackRoutes: RouteTable
   ownRoutes: RouteTable
@@ -31,6 +33,7 @@ export function openDoor(options: HttpOptions): Door {
   return {
     ...options,
     limits,
+    pause: options.pause ?? (() => setImmediate()),
     zstackRoutes: new RouteTable(false),
     ownRoutes: new RouteTable(true),
     refused: new RefusedJobs(limits.refusedJobs),

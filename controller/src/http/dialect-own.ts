@@ -29,7 +29,8 @@ export async function ownDialect(door: Door, visit: Visit): Promise<Response> {
 
 /** What was thrown as a problem document; defects are logged. */
 export function failed(door: Door, visit: Visit, error: unknown): Response {
-  if (!(error instanceof Refusal) && toErrorBody(error).code === 'internal') door.log.error({ ...visit.facts, error: toErrorBody(error) }, 'a request failed for no good reason')
+  if (!(error instanceof Refusal) && toErrorBody(error).code === 'internal')
+    door.log.error({ ...visit.facts, error: toErrorBody(error) }, 'a request failed for no good reason')
   return problemFrom(error)
 }
 
@@ -77,12 +78,16 @@ function callFrom(door: Door, visit: Visit, received: Received, caller: Caller |
   const checked = checkParams({ ...received, input, variables })
   if (!checked.ok) throw checked.error
   const key = headers.get('Idempotency-Key')
-  if (key !== null && (key.length === 0 || key.length > 255)) throw new Refusal(400, 'Idempotency-Key must have 1 to 255 characters')
+  if (key !== null && (key.length === 0 || key.length > 255))
+    throw new Refusal(400, 'Idempotency-Key must have 1 to 255 characters')
   const timeoutMs = timeoutFrom(headers)
   const webHook = webHookFrom(headers)
   const jobUuid = jobUuidFrom(headers)
   return {
-    api: received.route.api, resource: received.route.resource, params: checked.params, bodyHash: received.bodyHash,
+    api: received.route.api,
+    resource: received.route.resource,
+    params: checked.params,
+    bodyHash: received.bodyHash,
     ...(caller ? { caller } : {}),
     ...(key === null ? {} : { idempotencyKey: key }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
@@ -91,13 +96,14 @@ function callFrom(door: Door, visit: Visit, received: Received, caller: Caller |
   }
 }
 
-function answerQuery(door: Door, visit: Visit, received: Received): Response {
+async function answerQuery(door: Door, visit: Visit, received: Received): Promise<Response> {
   const { route, variables } = received
   const how = { search: visit.url.searchParams, form: isoDate }
-  if (!route.byUuid) return json(200, findMany(door.engine, route, how).body)
+  if (!route.byUuid) return json(200, (await findMany(door, route, how)).body)
   const uuid = resolveName(door.engine.graph, route.resource, variables['uuid'] ?? '')
   const { body, version } = findOne(door.engine, route, uuid, how)
-  if (version === undefined) throw new SkerryError('not-found', `there is no ${route.resource.noun} ${uuid}`, { resource: route.resource.name, uuid })
+  if (version === undefined)
+    throw new SkerryError('not-found', `there is no ${route.resource.noun} ${uuid}`, { resource: route.resource.name, uuid })
   const tag = etag(version)
   if (visit.request.headers.get('If-None-Match') === tag) return new Response(null, { status: 304, headers: { etag: tag } })
   return json(200, body, { etag: tag })
@@ -119,13 +125,18 @@ function endedAnswer(call: Call, job: JobView): Response {
   return json(created ? 201 : 200, answer(call.api, job.result, isoDate), { 'x-job-uuid': job.uuid })
 }
 
-const jobProblem = (job: JobView) => problemOf(job.error ?? toErrorBody(new SkerryError('internal', 'the job failed without saying why')), { job: job.uuid })
+const jobProblem = (job: JobView) =>
+  problemOf(job.error ?? toErrorBody(new SkerryError('internal', 'the job failed without saying why')), { job: job.uuid })
 
 /** A job as /v1 shows it: state, steps, progress, and how it ended. */
 export function jobBody(job: JobView): Row {
   const api = apiOf(job)
   return {
-    uuid: job.uuid, api: job.api, state: job.state, step: job.step, steps: job.steps,
+    uuid: job.uuid,
+    api: job.api,
+    state: job.state,
+    step: job.step,
+    steps: job.steps,
     ...(job.progress ? { progress: { ...job.progress, at: isoDate(job.progress.at) } } : {}),
     createDate: isoDate(job.createDate),
     finishedAt: job.finishedAt === null ? null : isoDate(job.finishedAt),

@@ -43,7 +43,8 @@ export async function zstackDialect(door: Door, visit: Visit): Promise<Response>
     if (visit.path.startsWith(jobPath)) return poll(door, visit)
     return await dispatch(door, visit)
   } catch (error) {
-    if (error instanceof Refusal) return text(error.status, error.message, error.allow.length > 0 ? { allow: error.allow.join(', ') } : {})
+    if (error instanceof Refusal)
+      return text(error.status, error.message, error.allow.length > 0 ? { allow: error.allow.join(', ') } : {})
     const body = toErrorBody(error)
     if (body.code === 'internal') door.log.error({ ...visit.facts, error: body }, 'a request failed for no good reason')
     return failure(body, retryAfter(error))
@@ -75,7 +76,8 @@ export function pollBody(job: JobView, schema: boolean): { status: 200 | 202 | 5
     return { status: 503, body: { error: zstackError(error) } }
   }
   const api = apiOf(job)
-  if (api === undefined) throw new SkerryError('internal', `job ${job.uuid} is of an API that this version does not know`, { api: job.api })
+  if (api === undefined)
+    throw new SkerryError('internal', `job ${job.uuid} is of an API that this version does not know`, { api: job.api })
   const body = answer(api, job.result, zstackDate)
   return { status: 200, body: schema ? withSchema(api, body) : body }
 }
@@ -107,7 +109,8 @@ function credential(match: Match, headers: Headers): string | undefined {
 }
 
 function refuseDuplicate(door: Door, jobUuid: string): void {
-  if (door.refused.get(jobUuid) ?? door.engine.job(jobUuid)) throw new Refusal(400, `duplicate job uuid[${jobUuid}] in X-Job-UUID`)
+  if (door.refused.get(jobUuid) ?? door.engine.job(jobUuid))
+    throw new Refusal(400, `duplicate job uuid[${jobUuid}] in X-Job-UUID`)
 }
 
 async function answerSync(door: Door, visit: Visit, received: Received, session: string | undefined): Promise<Response> {
@@ -116,7 +119,7 @@ async function answerSync(door: Door, visit: Visit, received: Received, session:
   if (caller) authorize(route.api, caller)
   if (route.api.query) {
     const how = { search: visit.url.searchParams, form: zstackDate }
-    const { body } = route.byUuid ? findOne(door.engine, route, variables['uuid'] ?? '', how) : findMany(door.engine, route, how)
+    const { body } = route.byUuid ? findOne(door.engine, route, variables['uuid'] ?? '', how) : await findMany(door, route, how)
     return json(200, withSchema(route.api, body))
   }
   const checked = checkParams(received)
@@ -124,13 +127,24 @@ async function answerSync(door: Door, visit: Visit, received: Received, session:
     if (checked.notANumber) throw new Refusal(400, checked.error.message)
     throw checked.error
   }
-  const call: Call = { api: route.api, resource: route.resource, params: checked.params, bodyHash: received.bodyHash, ...(caller ? { caller } : {}) }
+  const call: Call = {
+    api: route.api,
+    resource: route.resource,
+    params: checked.params,
+    bodyHash: received.bodyHash,
+    ...(caller ? { caller } : {}),
+  }
   const body = answer(route.api, await callSync(door, visit, call), zstackDate)
   return json(200, wantsSchema(visit) ? withSchema(route.api, body) : body)
 }
 
 /** 202 always; what is wrong is told by the poll, except what ZStack's server refuses while it binds the message. */
-async function acceptAsync(door: Door, visit: Visit, received: Received, o: { session: string | undefined; jobUuid: string }): Promise<Response> {
+async function acceptAsync(
+  door: Door,
+  visit: Visit,
+  received: Received,
+  o: { session: string | undefined; jobUuid: string },
+): Promise<Response> {
   const { headers } = visit.request
   const timeoutMs = timeoutFrom(headers)
   const webHook = webHookFrom(headers)
@@ -142,13 +156,19 @@ async function acceptAsync(door: Door, visit: Visit, received: Received, o: { se
     if (!checked.ok) throw checked.notANumber ? new Refusal(400, checked.error.message) : checked.error
     const { api, resource } = received.route
     await door.engine.accept({
-      api, resource, params: checked.params, caller, jobUuid: o.jobUuid, bodyHash: received.bodyHash,
+      api,
+      resource,
+      params: checked.params,
+      caller,
+      jobUuid: o.jobUuid,
+      bodyHash: received.bodyHash,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(webHook === undefined ? {} : { webHook }),
     })
   } catch (error) {
     if (error instanceof Refusal) throw error
-    if (error instanceof SkerryError && error.code === 'duplicate-job') throw new Refusal(400, `duplicate job uuid[${o.jobUuid}] in X-Job-UUID`)
+    if (error instanceof SkerryError && error.code === 'duplicate-job')
+      throw new Refusal(400, `duplicate job uuid[${o.jobUuid}] in X-Job-UUID`)
     const body = toErrorBody(error)
     if (body.code === 'internal') door.log.error({ ...visit.facts, error: body }, 'a call could not be accepted')
     door.refused.add(o.jobUuid, body)

@@ -11,7 +11,8 @@ const frame = ({ id, subject, data }: ServedEvent) => `id: ${id}\nevent: ${subje
 export function serveEvents(door: Door, visit: Visit): Response {
   if (door.events === undefined) throw new SkerryError('not-ready', 'this controller serves no events')
   const last = visit.request.headers.get('Last-Event-ID') ?? visit.url.searchParams.get('lastEventId') ?? undefined
-  if (last !== undefined && !/^\d{1,15}(\.\d{1,9})?$/.test(last)) throw new SkerryError('invalid-argument', 'Last-Event-ID must be an id that an event carried', { field: 'Last-Event-ID' })
+  if (last !== undefined && !/^\d{1,15}(\.\d{1,9})?$/.test(last))
+    throw new SkerryError('invalid-argument', 'Last-Event-ID must be an id that an event carried', { field: 'Last-Event-ID' })
   const stop = new AbortController()
   const events = door.events.since(last, stop.signal)[Symbol.asyncIterator]()
   const encoder = new TextEncoder()

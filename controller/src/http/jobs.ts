@@ -19,7 +19,8 @@ export function timeoutFrom(headers: Headers): number | undefined {
 export function webHookFrom(headers: Headers): string | undefined {
   const url = headers.get('X-Web-Hook')
   if (url === null || url === '') return undefined
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw new Refusal(400, 'X-Web-Hook must be an http:// or https:// URL')
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new Refusal(400, 'X-Web-Hook must be an http:// or https:// URL')
   return url
 }
 

@@ -4,12 +4,13 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { SkerryError } from '@skerry/contract'
+import type { createHttp } from './app.ts'
 import { refusalToBind } from './bind-rules.ts'
 import { serveConsoles } from './consoles.ts'
 import type { Consoles, Log } from './ports.ts'
 
 export interface ListenOptions {
-  app: { fetch: (request: Request, env: unknown) => Response | Promise<Response> }
+  app: Pick<ReturnType<typeof createHttp>, 'fetch'>
   addr: string
   /** 0: any free port */
   port: number
@@ -35,11 +36,19 @@ export function listen(o: ListenOptions): Promise<Listening> {
   if (refusal) throw new SkerryError('invalid-argument', refusal, { address: o.addr })
   return new Promise((resolve, reject) => {
     const transport = o.tls ? { createServer: createTlsServer, serverOptions: o.tls } : { createServer: createHttpServer }
-    const server = serve({ fetch: o.app.fetch, hostname: o.addr, port: o.port, ...transport } as Parameters<typeof serve>[0], (info: AddressInfo) => {
-      server.off('error', reject)
-      const host = o.addr.includes(':') ? `[${o.addr}]` : o.addr
-      resolve({ port: info.port, url: `${o.tls ? 'https' : 'http'}://${host}:${info.port}`, server, close: () => closing(server, endConsoles) })
-    }) as Server
+    const server = serve(
+      { fetch: o.app.fetch, hostname: o.addr, port: o.port, ...transport } as Parameters<typeof serve>[0],
+      (info: AddressInfo) => {
+        server.off('error', reject)
+        const host = o.addr.includes(':') ? `[${o.addr}]` : o.addr
+        resolve({
+          port: info.port,
+          url: `${o.tls ? 'https' : 'http'}://${host}:${info.port}`,
+          server,
+          close: () => closing(server, endConsoles),
+        })
+      },
+    ) as Server
     server.once('error', reject)
     const endConsoles = o.consoles ? serveConsoles(server, o.consoles, o.log) : () => {}
   })

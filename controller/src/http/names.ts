@@ -37,11 +37,19 @@ export function resolveName(graph: Graph, resource: Resource, given: string): st
     if (row) rows.push(row)
   }
   const [only] = rows
-  if (only === undefined) throw new SkerryError('not-found', `there is no ${resource.noun} named ${JSON.stringify(given.slice(0, 255))}`, { resource: resource.name })
+  if (only === undefined)
+    throw new SkerryError('not-found', `there is no ${resource.noun} named ${JSON.stringify(given.slice(0, 255))}`, {
+      resource: resource.name,
+    })
   if (rows.length === 1) return String(only['uuid'])
   const state = resource.states?.field
-  const candidates = rows.slice(0, 20).map((row) => ({ uuid: row['uuid'], createDate: row['createDate'], ...(state ? { [state]: row[state] } : {}) }))
-  throw new SkerryError('ambiguous-name', `${rows.length} ${resource.noun} resources are named ${JSON.stringify(given)}`, { resource: resource.name, candidates })
+  const candidates = rows
+    .slice(0, 20)
+    .map((row) => ({ uuid: row['uuid'], createDate: row['createDate'], ...(state ? { [state]: row[state] } : {}) }))
+  throw new SkerryError('ambiguous-name', `${rows.length} ${resource.noun} resources are named ${JSON.stringify(given)}`, {
+    resource: resource.name,
+    candidates,
+  })
 }
 
 /** Input with every name replaced. Values that aren't text are left for the schema to refuse. */
@@ -51,7 +59,8 @@ export function resolveNames(graph: Graph, route: Route, input: Record<string, u
     const known = parameter in route.api.params.shape || route.names.includes(parameter)
     const resource = known ? resourceNamedBy(parameter, route.resource) : undefined
     if (resource === undefined) out[parameter] = value
-    else if (Array.isArray(value)) out[parameter] = value.map((one) => (typeof one === 'string' ? resolveName(graph, resource, one) : one))
+    else if (Array.isArray(value))
+      out[parameter] = value.map((one) => (typeof one === 'string' ? resolveName(graph, resource, one) : one))
     else out[parameter] = typeof value === 'string' && value !== '' ? resolveName(graph, resource, value) : value
   }
   return out

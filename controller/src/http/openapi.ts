@@ -16,7 +16,8 @@ function inventorySchema(resource: Resource): Row {
   const { fields, times, inlined } = shapeOfInventory(resource)
   const declared: Record<string, z.ZodType> = { ...baseFields, ...resource.fields }
   const properties: Row = {}
-  for (const field of fields) properties[field] = times.has(field) ? { type: 'string', format: 'date-time' } : schemaOfParams(declared[field]!)
+  for (const field of fields)
+    properties[field] = times.has(field) ? { type: 'string', format: 'date-time' } : schemaOfParams(declared[field]!)
   for (const { list, child } of inlined) properties[list] = { type: 'array', items: ref(child.name) }
   return { type: 'object', description: resource.summary, properties }
 }
@@ -33,26 +34,52 @@ const json = (schema: Row): Row => ({ 'application/json': { schema } })
 const problem: Row = { description: 'A problem document', content: { 'application/problem+json': { schema: ref('Problem') } } }
 
 const queryParameters = ['q', 'limit', 'start', 'count', 'replyWithCount', 'sort', 'fields', 'groupBy'].map((name) => ({
-  name, in: 'query', required: false, schema: name === 'q' ? { type: 'array', items: { type: 'string' } } : { type: 'string' },
+  name,
+  in: 'query',
+  required: false,
+  schema: name === 'q' ? { type: 'array', items: { type: 'string' } } : { type: 'string' },
 }))
 
 function parameters({ api, names, byUuid }: Route): Row[] {
-  const inPath = names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' }, description: 'a uuid, or a name where that is unambiguous' }))
+  const inPath = names.map((name) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+    description: 'a uuid, or a name where that is unambiguous',
+  }))
   if (api.query) return byUuid ? inPath : [...inPath, ...queryParameters]
   const properties = (schemaOfParams(api.params)['properties'] ?? {}) as Row
-  const inQuery = api.method === 'GET' || api.method === 'DELETE' ? Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', required: false, schema })) : []
-  const controls = api.sync ? [] : ['wait', 'dryRun'].map((name) => ({ name, in: 'query', required: false, schema: { type: 'string' } }))
+  const inQuery =
+    api.method === 'GET' || api.method === 'DELETE'
+      ? Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', required: false, schema }))
+      : []
+  const controls = api.sync
+    ? []
+    : ['wait', 'dryRun'].map((name) => ({ name, in: 'query', required: false, schema: { type: 'string' } }))
   return [...inPath, ...inQuery.filter(({ name }) => !names.includes(name)), ...controls]
 }
 
-const bodySchema = (api: Api): Row => ({ type: 'object', title: api.api, description: api.summary, properties: { [api.bodyKey ?? 'params']: schemaOfParams(api.params) } })
+const bodySchema = (api: Api): Row => ({
+  type: 'object',
+  title: api.api,
+  description: api.summary,
+  properties: { [api.bodyKey ?? 'params']: schemaOfParams(api.params) },
+})
 
 /** One operation; PUTs that share a path become one with a choice of bodies. */
 function operation(shared: readonly Route[]): Row {
   const [route] = shared as [Route, ...Route[]]
   const bodies = shared.filter(({ api }) => api.method === 'POST' || api.method === 'PUT').map(({ api }) => bodySchema(api))
   const [only] = bodies
-  const accepted: Row = shared.every(({ api }) => api.sync) ? {} : { 202: { description: 'Accepted: a job', content: json({ type: 'object', properties: { job: ref('job'), location: { type: 'string' } } }) } }
+  const accepted: Row = shared.every(({ api }) => api.sync)
+    ? {}
+    : {
+        202: {
+          description: 'Accepted: a job',
+          content: json({ type: 'object', properties: { job: ref('job'), location: { type: 'string' } } }),
+        },
+      }
   return {
     operationId: shared.map(({ api }) => api.api).join('_or_') + (route.byUuid ? '_ByUuid' : ''),
     summary: shared.map(({ api }) => api.summary).join(' · '),
@@ -67,8 +94,16 @@ function operation(shared: readonly Route[]): Row {
 const problemSchema: Row = {
   type: 'object',
   properties: {
-    type: { type: 'string' }, title: { type: 'string' }, status: { type: 'integer' }, detail: { type: 'string' }, code: { enum: Object.keys(errors) },
-    retry: { enum: ['never', 'later', 'bug'] }, hint: { type: 'string' }, details: { type: 'object' }, cause: ref('Problem'), job: { type: 'string' },
+    type: { type: 'string' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    code: { enum: Object.keys(errors) },
+    retry: { enum: ['never', 'later', 'bug'] },
+    hint: { type: 'string' },
+    details: { type: 'object' },
+    cause: ref('Problem'),
+    job: { type: 'string' },
   },
 }
 
@@ -90,9 +125,15 @@ export function openapi(table: RouteTable, version: string): Row {
     byPath.set(route.path, methods)
     methods.set(route.api.method, [...(methods.get(route.api.method) ?? []), route])
   }
-  const paths = Object.fromEntries([...byPath].map(([path, methods]) => [PREFIX.own + path, Object.fromEntries([...methods].map(([method, shared]) => [method.toLowerCase(), operation(shared)]))]))
+  const paths = Object.fromEntries(
+    [...byPath].map(([path, methods]) => [
+      PREFIX.own + path,
+      Object.fromEntries([...methods].map(([method, shared]) => [method.toLowerCase(), operation(shared)])),
+    ]),
+  )
   const named = new Set(table.routes.map(({ resource }) => resource.name))
-  for (const { api } of table.routes) if (api.result.kind === 'inventory' || api.result.kind === 'inventories') named.add(api.result.of)
+  for (const { api } of table.routes)
+    if (api.result.kind === 'inventory' || api.result.kind === 'inventories') named.add(api.result.of)
   for (const name of [...named]) for (const { child } of shapeOfInventory(resourceOf(name)!).inlined) named.add(child.name)
   for (const name of [...named]) for (const { child } of shapeOfInventory(resourceOf(name)!).inlined) named.add(child.name)
   return {
@@ -102,7 +143,10 @@ export function openapi(table: RouteTable, version: string): Row {
     paths: { ...paths, ...fixedPaths },
     components: {
       securitySchemes: { session: { type: 'http', scheme: 'bearer', description: 'The uuid of a session from LogInByAccount' } },
-      schemas: { ...Object.fromEntries([...named].map((name) => [name, inventorySchema(resourceOf(name)!)])), Problem: problemSchema },
+      schemas: {
+        ...Object.fromEntries([...named].map((name) => [name, inventorySchema(resourceOf(name)!)])),
+        Problem: problemSchema,
+      },
     },
   }
 }

@@ -27,7 +27,8 @@ type Special = { kind: 'job'; uuid: string; route: string } | { kind: 'events' |
 
 function specialOf(path: string): Special | undefined {
   const [first, second, third] = segmentsOf(path)
-  if (first === 'jobs' && second !== undefined && third === undefined && /^[0-9a-f]{32}$/i.test(second)) return { kind: 'job', uuid: second.toLowerCase(), route: '/jobs/{uuid}' }
+  if (first === 'jobs' && second !== undefined && third === undefined && /^[0-9a-f]{32}$/i.test(second))
+    return { kind: 'job', uuid: second.toLowerCase(), route: '/jobs/{uuid}' }
   const joined = `/${segmentsOf(path).join('/')}`
   if (joined === routes.events) return { kind: 'events', route: routes.events }
   return joined === routes.audit ? { kind: 'audit', route: routes.audit } : undefined

@@ -40,7 +40,10 @@ export function selectRoute(match: Match, method: string, body: Row, lenient: bo
   const named = match.routes.find(({ api }) => api.bodyKey !== undefined && Object.hasOwn(body, api.bodyKey))
   if (named) return named
   if (match.routes.length === 1 && (lenient || first.api.bodyKey === 'params')) return first
-  throw new Refusal(400, `the body has no action of this URL; it may be one of: ${match.routes.map(({ api }) => api.bodyKey).join(', ')}`)
+  throw new Refusal(
+    400,
+    `the body has no action of this URL; it may be one of: ${match.routes.map(({ api }) => api.bodyKey).join(', ')}`,
+  )
 }
 
 /** Parameters inside the body. `{}`, `{"params":{}}` and `{"null":{}}` are all empty. */
@@ -81,7 +84,9 @@ const pathSchemas: Record<string, typeof ipv4> = { ip: ipv4, dns: ipv4 }
 function badVariable(name: string, value: string): SkerryError | undefined {
   const schema = pathSchemas[name]
   if (schema) {
-    return schema.safeParse(value).success ? undefined : new SkerryError('invalid-argument', `invalid field[${name}]: must be an IPv4 address`, { field: name })
+    return schema.safeParse(value).success
+      ? undefined
+      : new SkerryError('invalid-argument', `invalid field[${name}]: must be an IPv4 address`, { field: name })
   }
   // Sessions and api ids that never were are answered by their own calls (`valid: false`, `{}`, an empty list).
   if (name === 'sessionUuid' || name === 'apiId' || uuidSchema.safeParse(value).success) return undefined
@@ -100,11 +105,17 @@ export function checkParams({ route, input, variables }: Received): Checked {
   const message = issues.map(({ field, problem }) => `invalid field[${field}]: ${problem}`).join('; ')
   const details = { field: issues[0]?.field, issues }
   const notANumber = parsed.error.issues.some(
-    (issue) => issue.code === 'invalid_type' && (issue.expected === 'number' || issue.expected === 'int') && valueAt(input, issue.path) !== undefined,
+    (issue) =>
+      issue.code === 'invalid_type' &&
+      (issue.expected === 'number' || issue.expected === 'int') &&
+      valueAt(input, issue.path) !== undefined,
   )
   return { ok: false, error: new SkerryError('invalid-argument', message.slice(0, 4_000), details), notANumber }
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined), input)
+  return path.reduce<unknown>(
+    (value, key) => (typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined),
+    input,
+  )
 }

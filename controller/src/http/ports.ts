@@ -94,6 +94,8 @@ export interface HttpOptions {
   events?: EventSource
   audit?: Auditor
   timers?: Timers
+  /** Lets other work run between slices of a long query; default: one turn of the event loop. */
+  pause?: () => Promise<void>
   /** Posts a refused call's error to its webhook, after the 202 has gone out. Accepted calls' hooks are the engine's. */
   notifyRefused?: (hook: { url: string; jobUuid: string; body: Row }) => void
   /** further metrics in Prometheus' text form, appended to our own */

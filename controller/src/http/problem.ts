@@ -42,7 +42,12 @@ export function problem(body: Problem, headers: Record<string, string> = {}): Re
 export function problemFrom(thrown: unknown): Response {
   if (!(thrown instanceof Refusal)) return problem(problemOf(toErrorBody(thrown)), retryAfter(thrown))
   const spec = errors[thrown.code]
-  const error: ErrorBody = { code: thrown.code, message: thrown.message, retry: spec.retry, ...('hint' in spec && spec.hint ? { hint: spec.hint } : {}) }
+  const error: ErrorBody = {
+    code: thrown.code,
+    message: thrown.message,
+    retry: spec.retry,
+    ...('hint' in spec && spec.hint ? { hint: spec.hint } : {}),
+  }
   const headers: Record<string, string> = thrown.allow.length > 0 ? { allow: thrown.allow.join(', ') } : {}
   return problem(problemOf(error, { status: thrown.status }), headers)
 }

@@ -1,8 +1,9 @@
 /** GET of a list or of one resource by uuid: ZStack's query grammar over the graph, rendered as inventories. */
 import type { Resource, Row } from '@skerry/contract'
-import { parseQuery, runQuery } from '@skerry/query'
+import { parseQuery, runQuerySliced } from '@skerry/query'
 import type { Engine } from '../engine/port.ts'
 import { render, type TimeForm, targets } from '../inventory/index.ts'
+import type { Door } from './context.ts'
 import { Refusal } from './refusal.ts'
 import type { Route } from './routes.ts'
 
@@ -28,8 +29,12 @@ function rowOf(engine: Engine, resource: Resource, uuid: string): { key: string;
   return undefined
 }
 
-const selected = (inventory: Row, fields: readonly string[] | undefined): Row =>
-  fields === undefined ? inventory : Object.fromEntries(fields.filter((f) => f in inventory).map((f) => [f, inventory[f]]))
+/** Only the asked fields; `vmNics.ip` asks for the whole list. */
+function selected(inventory: Row, fields: readonly string[] | undefined): Row {
+  if (fields === undefined) return inventory
+  const names = new Set(fields.map((field) => field.split('.')[0] ?? field))
+  return Object.fromEntries([...names].filter((name) => name in inventory).map((name) => [name, inventory[name]]))
+}
 
 const fieldsFrom = (search: URLSearchParams): string[] | undefined => {
   const fields = search.getAll('fields').flatMap((part) => part.split(','))
@@ -38,7 +43,12 @@ const fieldsFrom = (search: URLSearchParams): string[] | undefined => {
 }
 
 /** One resource by uuid, as a list with one entry or none. */
-export function findOne(engine: Engine, { resource }: Route, uuid: string, o: { search: URLSearchParams; form: TimeForm }): Found {
+export function findOne(
+  engine: Engine,
+  { resource }: Route,
+  uuid: string,
+  o: { search: URLSearchParams; form: TimeForm },
+): Found {
   const found = rowOf(engine, resource, uuid)
   if (found === undefined) return { body: { inventories: [] } }
   const inventory = selected(render(engine.graph, resource, found.row, o.form), fieldsFrom(o.search))
@@ -46,20 +56,33 @@ export function findOne(engine: Engine, { resource }: Route, uuid: string, o: { 
   return { body: { inventories: [inventory] }, ...(version === undefined ? {} : { version }) }
 }
 
+/** Longest stretch that one query holds the event loop. */
+const SLICE_MS = 5
+
 /** A list by `q=` and the rest of the query string. `count=true` answers the total alone. */
-export function findMany(engine: Engine, { resource }: Route, o: { search: URLSearchParams; form: TimeForm }): Found {
+export async function findMany(door: Door, { resource }: Route, o: { search: URLSearchParams; form: TimeForm }): Promise<Found> {
   const { search } = o
+  const { graph } = door.engine
   const q = search.getAll('q')
-  for (const condition of q) if (!operator.test(condition)) throw new Refusal(400, `invalid q[${condition.slice(0, 200)}]: it has no operator`)
+  for (const condition of q)
+    if (!operator.test(condition)) throw new Refusal(400, `invalid q[${condition.slice(0, 200)}]: it has no operator`)
   const target = targets[resource.name]
   if (target === undefined) throw new Refusal(404, `${resource.name} cannot be queried`)
-  const query = parseQuery({ ...optional(search), q }, target, targets)
-  const { rows, total, explain } = runQuery(engine.graph, query, targets)
   const fields = fieldsFrom(search)
-  const count = search.get('count') === 'true'
+  const query = parseQuery({ ...optional(search), q, ...(fields ? { fields } : {}) }, target, targets)
+  const { keys, total, explain } = await runQuerySliced(graph, query, {
+    sliceMs: SLICE_MS,
+    now: () => performance.now(),
+    pause: door.pause,
+  })
+  const inventories: Row[] = []
+  for (const key of keys) {
+    const row = graph.get(resource.name, key)
+    if (row) inventories.push(selected(render(graph, resource, row, o.form), fields))
+  }
   return {
     body: {
-      ...(count ? {} : { inventories: rows.map((row) => selected(render(engine.graph, resource, row, o.form), fields)) }),
+      ...(query.count ? {} : { inventories }),
       ...(total === undefined ? {} : { total }),
       ...(search.get('explain') === 'true' ? { explain } : {}),
     },
@@ -68,7 +91,7 @@ export function findMany(engine: Engine, { resource }: Route, o: { search: URLSe
 
 function optional(search: URLSearchParams) {
   const given: Record<string, string> = {}
-  for (const name of ['limit', 'start', 'count', 'replyWithCount', 'sort', 'groupBy', 'fields']) {
+  for (const name of ['limit', 'start', 'count', 'replyWithCount', 'sort', 'groupBy']) {
     const value = search.get(name)
     if (value !== null && value !== '') given[name] = value
   }

@@ -4,12 +4,18 @@ import type { ErrorBody } from '@skerry/contract'
 const JSON_TYPE = 'application/json; charset=utf-8'
 
 export function text(status: number, message: string, headers: Record<string, string> = {}): Response {
-  return new Response(message, { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'content-length': String(Buffer.byteLength(message)), ...headers } })
+  return new Response(message, {
+    status,
+    headers: { 'content-type': 'text/plain; charset=utf-8', 'content-length': String(Buffer.byteLength(message)), ...headers },
+  })
 }
 
 export function json(status: number, body: unknown, headers: Record<string, string> = {}): Response {
   const bytes = JSON.stringify(body)
-  return new Response(bytes, { status, headers: { 'content-type': JSON_TYPE, 'content-length': String(Buffer.byteLength(bytes)), ...headers } })
+  return new Response(bytes, {
+    status,
+    headers: { 'content-type': JSON_TYPE, 'content-length': String(Buffer.byteLength(bytes)), ...headers },
+  })
 }
 
 /** Where and why, without repeating what a cause says itself. */

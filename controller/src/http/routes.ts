@@ -45,7 +45,9 @@ export class RouteTable {
     const all = apis.filter(({ api }) => own || !api.own)
     this.routes = all.flatMap(({ api, resource }) =>
       [api.path, ...(api.also ?? [])].map((path, i): Route => {
-        const names = segmentsOf(path).filter(isParameter).map((segment) => segment.slice(1, -1))
+        const names = segmentsOf(path)
+          .filter(isParameter)
+          .map((segment) => segment.slice(1, -1))
         return { api, resource, path, names, byUuid: i > 0 }
       }),
     )
@@ -81,7 +83,12 @@ export class RouteTable {
     return { routes, values: found.values }
   }
 
-  private find(at: Node, segments: readonly string[], index: number, values: string[]): { node: Node; values: string[] } | undefined {
+  private find(
+    at: Node,
+    segments: readonly string[],
+    index: number,
+    values: string[],
+  ): { node: Node; values: string[] } | undefined {
     const segment = segments[index]
     if (segment === undefined) return at.methods.size > 0 ? { node: at, values } : undefined
     const fixed = at.fixed.get(segment)

@@ -45,7 +45,8 @@ export function kindOf(schema: z.ZodType): FieldKind {
 export const elementOf = (schema: z.ZodType): z.ZodType => (unwrap(schema) as z.ZodArray<z.ZodType>).element
 
 /** Schema of a map's values. */
-export const valueOf = (schema: z.ZodType): z.ZodType => (unwrap(schema) as z.ZodRecord<z.ZodString, z.ZodType>).valueType
+export const mapValueOf = (schema: z.ZodType): z.ZodType => (unwrap(schema) as z.ZodRecord<z.ZodString, z.ZodType>).valueType
 
 /** Fields of an object schema. */
-export const shapeOf = (schema: z.ZodType): Record<string, z.ZodType> => (unwrap(schema) as z.ZodObject).shape as Record<string, z.ZodType>
+export const shapeOf = (schema: z.ZodType): Record<string, z.ZodType> =>
+  (unwrap(schema) as z.ZodObject).shape as Record<string, z.ZodType>

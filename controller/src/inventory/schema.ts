@@ -12,7 +12,8 @@ function walk(path: string, value: unknown, resource: Resource, into: Record<str
   if (java !== undefined) into[path] = java
   for (const { list, child } of shapeOfInventory(resource).inlined) {
     const elements = (value as Row)[list]
-    if (Array.isArray(elements)) elements.forEach((element, i) => walk(`${path}.${list}[${i}]`, element, child, into))
+    if (!Array.isArray(elements)) continue
+    for (const [i, element] of elements.entries()) walk(`${path}.${list}[${i}]`, element, child, into)
   }
 }
 
@@ -21,6 +22,6 @@ export function schemaOf(body: Row, resource: Resource): Record<string, string> 
   const into: Record<string, string> = {}
   walk('inventory', body['inventory'], resource, into)
   const list = body['inventories']
-  if (Array.isArray(list)) list.forEach((inventory, i) => walk(`inventories[${i}]`, inventory, resource, into))
+  if (Array.isArray(list)) for (const [i, inventory] of list.entries()) walk(`inventories[${i}]`, inventory, resource, into)
   return into
 }

@@ -20,8 +20,9 @@ function forward(resource: Resource): QueryTarget['relations'] {
   const relations: QueryTarget['relations'] = {}
   for (const [name, edge] of Object.entries(resource.edges)) {
     if (resource.hidden?.includes(edge.via)) continue
-    const relation = { target: edge.to, via: edge.via, inverse: false }
-    for (const as of new Set([edge.as ?? edge.via.replace(/Uuids?$/, ''), name])) if (!(as in fieldsOf(resource))) relations[as] = relation
+    const relation = { target: edge.to, via: { field: edge.via }, many: edge.list ?? false }
+    for (const as of new Set([edge.as ?? edge.via.replace(/Uuids?$/, ''), name]))
+      if (!(as in fieldsOf(resource))) relations[as] = relation
   }
   return relations
 }
@@ -30,13 +31,21 @@ function backward(resource: Resource): QueryTarget['relations'] {
   const relations: QueryTarget['relations'] = {}
   for (const other of all) {
     for (const edge of Object.values(other.edges)) {
-      if (edge.to === resource.name && !other.hidden?.includes(edge.via)) relations[edge.inverse] = { target: other.name, via: edge.via, inverse: true }
+      if (edge.to === resource.name && !other.hidden?.includes(edge.via))
+        relations[edge.inverse] = { target: other.name, via: { reverse: edge.via }, many: true }
     }
   }
   return relations
 }
 
+/** A table whose uuid is indexed has another, natural key (`usedIp`): none of its fields holds it. */
+const NATURAL_KEY = '(natural key)'
+
+function targetOf(resource: Resource): QueryTarget {
+  const relations = { ...backward(resource), ...forward(resource) }
+  const key = resource.indexes.includes('uuid') ? { key: NATURAL_KEY } : {}
+  return { table: resource.name, fields: fieldsOf(resource), relations, ...key }
+}
+
 /** Every resource as the query engine sees it, by table name. */
-export const targets: Readonly<Record<string, QueryTarget>> = Object.fromEntries(
-  all.map((resource) => [resource.name, { table: resource.name, fields: fieldsOf(resource), relations: { ...backward(resource), ...forward(resource) } }]),
-)
+export const targets: Record<string, QueryTarget> = Object.fromEntries(all.map((resource) => [resource.name, targetOf(resource)]))

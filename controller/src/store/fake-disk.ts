@@ -7,8 +7,10 @@ import type { Disk, DiskFile } from './disk.ts'
 
 interface Inode {
   data: Buffer
-  /** Content as of the last sync. */
+  /** What the platter holds for certain. */
   durable: Buffer
+  /** Written since the last sync, failed ones included: as on Linux, a failed sync forgets what it could not write. */
+  dirty: [from: number, to: number][]
 }
 
 /** One atomic change of a folder: names set or removed together. */
@@ -42,7 +44,7 @@ export function fakeDisk(initial: Iterable<[string, Buffer]> = []): FakeDisk {
   const durableNames = new Map<string, Inode>()
   let changes: DirChange[] = []
   for (const [name, data] of initial) {
-    const inode = { data, durable: data }
+    const inode: Inode = { data, durable: data, dirty: [] }
     names.set(name, inode)
     durableNames.set(name, inode)
   }
@@ -77,6 +79,7 @@ export function fakeDisk(initial: Iterable<[string, Buffer]> = []): FakeDisk {
       if (at + fits.length > inode.data.length) resize(inode, at + fits.length)
       else inode.data = Buffer.from(inode.data)
       Buffer.from(fits).copy(inode.data, at)
+      inode.dirty.push([at, at + fits.length])
       if (fits.length < bytes.length) throw failure('ENOSPC', 'write')
     },
     async sync() {
@@ -84,8 +87,12 @@ export function fakeDisk(initial: Iterable<[string, Buffer]> = []): FakeDisk {
       disk.syncs++
       // A real sync takes its time: without a turn of the event loop here, a writer on this disk would starve all timers.
       await new Promise<void>((done) => setImmediate(done))
+      const dirty = inode.dirty.splice(0)
       if (disk.failSync) throw failure(disk.failSync, 'sync')
-      inode.durable = Buffer.from(inode.data)
+      const durable = Buffer.alloc(inode.data.length)
+      inode.durable.copy(durable)
+      for (const [from, to] of dirty) inode.data.copy(durable, from, from, Math.min(to, inode.data.length))
+      inode.durable = durable
     },
     read: async (at, length) => Buffer.from(inode.data.subarray(at, at + length)),
     size: async () => inode.data.length,
@@ -107,7 +114,7 @@ export function fakeDisk(initial: Iterable<[string, Buffer]> = []): FakeDisk {
       step('create')
       const known = names.get(file)
       if (known) known.data = Buffer.alloc(0)
-      else change([file, { data: Buffer.alloc(0), durable: Buffer.alloc(0) }])
+      else change([file, { data: Buffer.alloc(0), durable: Buffer.alloc(0), dirty: [] }])
       return openFile(find(file))
     },
     list: async (dir) => [...names.keys()].filter((name) => path.dirname(name) === dir).map((name) => path.basename(name)),

@@ -3,7 +3,7 @@
  * the RecordHeader's fields in their order, then `commit`. The payload starts with `{"contract":`, by which a reader finds
  * records again behind damage.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { Commit, RecordHeader } from '@skerry/contract'
 
@@ -16,7 +16,7 @@ const OPENING = Buffer.from('{"contract":')
 export type LogRecord = RecordHeader & { commit: Commit }
 
 /** First 32 hex characters of the SHA-256 of a record's bytes, frame included. */
-export const recordHash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex').slice(0, 32)
+export const recordHash = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex').slice(0, 32)
 
 /** Text of a payload around an already serialised commit. */
 export function payloadText(header: RecordHeader, commitJson: string): string {

@@ -25,7 +25,7 @@ const SNAPSHOT = /^snapshot-(\d{15})\.ndjson$/
 const ROWS_PER_LINE = 64
 const NEWLINE = 10
 const READ_BYTES = 4 * 1024 * 1024
-const WRITE_BYTES = 1024 * 1024
+const WRITE_BYTES = 256 * 1024
 
 /** seqs of the snapshots in the folder, newest first. */
 export async function listSnapshots(disk: Disk, dir: string): Promise<number[]> {

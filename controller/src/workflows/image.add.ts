@@ -24,7 +24,7 @@ function register(ctx: Ctx) {
   const row: Row = {
     ...baseRow(ctx), state: 'Enabled', status: 'Downloading', size: 0, actualSize: 0, md5Sum: null, url: p['url'], mediaType: p['mediaType'] ?? (format === 'iso' ? 'ISO' : 'RootVolumeTemplate'),
     guestOsType: p['guestOsType'] ?? null, type: 'zstack', platform: p['platform'] ?? 'Linux', architecture: p['architecture'] ?? 'x86_64', format, system: p['system'] ?? false, virtio: p['virtio'] ?? true,
-    sha256: null, backupStorageRefs: storesOf(p).map((backupStorageUuid) => ({ imageUuid: ctx.input.uuid, backupStorageUuid, installPath: '', status: 'Downloading' })),
+    sha256: null, deletedAt: null, backupStorageRefs: storesOf(p).map((backupStorageUuid) => ({ imageUuid: ctx.input.uuid, backupStorageUuid, installPath: '', status: 'Downloading' })),
   }
   return {
     change: {

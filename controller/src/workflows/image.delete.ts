@@ -1,9 +1,10 @@
 /** Deleting an image hides it; expunging removes its bytes. Volumes made from it keep their own copy of what lies below them. */
 import { SkerryError } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
+import { z } from 'zod'
 import { removeFromStores } from './image.add.ts'
 import { input } from './input.ts'
-import { type Action, type CheckInput, type Ctx, need, touch } from './world.ts'
+import { type Action, type CheckInput, type Ctx, type EndCtx, need, touch } from './world.ts'
 
 function statusChange(name: string, from: string, to: string, deletedAt: (ctx: Ctx) => number | null): Action {
   return {
@@ -12,13 +13,15 @@ function statusChange(name: string, from: string, to: string, deletedAt: (ctx: C
       steps: [
         {
           name: 'mark',
+          output: z.object({ deletedAt: z.number().nullable() }),
           do: (ctx: Ctx) => ({
+            output: ctx.outputs['mark'] ?? { deletedAt: ctx.world.graph.get('image', ctx.input.uuid)?.['deletedAt'] ?? null },
             change: {
               guards: [{ g: 'field', t: 'image', k: ctx.input.uuid, field: 'status', in: [from, to] }], ops: [touch(ctx, 'image', ctx.input.uuid, { status: to, deletedAt: deletedAt(ctx) })],
               facts: [{ noun: 'image', uuid: ctx.input.uuid, event: to === 'Deleted' ? 'deleted' : 'recovered' }],
             },
           }),
-          undo: (ctx: Ctx) => (ctx.world.graph.get('image', ctx.input.uuid)?.['status'] === to ? { change: { ops: [{ o: 'set' as const, t: 'image', k: ctx.input.uuid, v: { status: from, deletedAt: null } }] } } : {}),
+          undo: (ctx: Ctx) => (ctx.world.graph.get('image', ctx.input.uuid)?.['status'] === to ? { change: { ops: [{ o: 'set' as const, t: 'image', k: ctx.input.uuid, v: { status: from, deletedAt: ctx.outputs['mark']?.deletedAt ?? null } }] } } : {}),
         },
       ],
       ...(to === 'Deleted' ? { finish: () => ({ result: {} }) } : {}),
@@ -43,12 +46,8 @@ export const imageExpunge: Action = {
         name: 'remove-bytes', noUndo: 'the caller asked for the bytes to go; a repeat removes what is left',
         do: (ctx: Ctx) => removeFromStores(ctx, (ctx.world.graph.get('image', ctx.input.uuid)?.['sha256'] as string | null | undefined) ?? null),
       },
-      {
-        name: 'remove-row', noUndo: 'the bytes are gone',
-        do: (ctx: Ctx) => (ctx.world.graph.get('image', ctx.input.uuid) ? { change: { ops: [{ o: 'del' as const, t: 'image', k: ctx.input.uuid }], facts: [{ noun: 'image', uuid: ctx.input.uuid, event: 'expunged' }] } } : {}),
-      },
     ],
-    finish: () => ({ result: {} }),
+    finish: (ctx: EndCtx) => ({ change: { ops: [{ o: 'del' as const, t: 'image', k: ctx.input.uuid }], facts: [{ noun: 'image', uuid: ctx.input.uuid, event: 'expunged' }] }, result: {} }),
   }),
   check: (i) => statusIs(i, 'Deleted'),
 }

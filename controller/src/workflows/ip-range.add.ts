@@ -4,7 +4,7 @@ import type { Graph } from '@skerry/graph'
 import { defineWorkflow } from '@skerry/workflow'
 import { ipToLong, longToIp, maskToPrefix, networkOf, prefixToMask, usedIpKey } from '../place/address.ts'
 import { input } from './input.ts'
-import { type Action, baseRow, type CheckInput, type Ctx, need } from './world.ts'
+import { type Action, baseRow, type CheckInput, type Ctx, derivedId, need } from './world.ts'
 
 export interface Range {
   startIp: string
@@ -82,7 +82,7 @@ function add(ctx: Ctx) {
     const at = now()
     ops.push({
       o: 'put', t: 'usedIp', k: key,
-      v: { uuid: ctx.world.newId(), name: 'gateway', l3NetworkUuid: l3Of(ctx.input), ipRangeUuid: ctx.input.uuid, ip: range.gateway, ipInLong: ipToLong(range.gateway), netmask: range.netmask, gateway: range.gateway, ipVersion: 4, usedFor: 'Gateway', vmNicUuid: null, createDate: at, lastOpDate: at },
+      v: { uuid: derivedId(ctx, 'gateway'), name: 'gateway', l3NetworkUuid: l3Of(ctx.input), ipRangeUuid: ctx.input.uuid, ip: range.gateway, ipInLong: ipToLong(range.gateway), netmask: range.netmask, gateway: range.gateway, ipVersion: 4, usedFor: 'Gateway', vmNicUuid: null, createDate: at, lastOpDate: at },
     })
   }
   return { change: { guards, ops, facts: [{ noun: 'ipRange', uuid: ctx.input.uuid, event: 'created' }] } }

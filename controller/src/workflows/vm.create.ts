@@ -7,7 +7,7 @@ import { placeVm, RESERVED_DISK, RESERVED_MEMORY } from '../place/host.ts'
 import { input } from './input.ts'
 import { chooseRouters } from './vm.router.ts'
 import { moveVm, needsOf, releaseHost, reserveHost } from './vm.state.ts'
-import { type Action, baseRow, type CheckInput, type Ctx, need, needEnabled } from './world.ts'
+import { type Action, baseRow, type CheckInput, type Ctx, derivedId, need, needEnabled } from './world.ts'
 
 /** How long a failed creation waits for agents to clean up before it says so; their tombstones stay. */
 const CLEAN_UP_MS = 30_000
@@ -66,7 +66,7 @@ function requestOf({ graph, params }: { graph: Ctx['world']['graph']; params: Ro
 
 const makeIds: Step<any, any> = {
   name: 'make-ids', output: ids,
-  do: (ctx: Ctx) => ({ output: { rootVolumeUuid: ctx.world.newId(), nics: uniqueL3s(ctx.input.params).map((l3NetworkUuid) => ({ nicUuid: ctx.world.newId(), usedIpUuid: ctx.world.newId(), l3NetworkUuid })) } }),
+  do: (ctx: Ctx) => ({ output: { rootVolumeUuid: derivedId(ctx, 'root'), nics: uniqueL3s(ctx.input.params).map((l3NetworkUuid, i) => ({ nicUuid: derivedId(ctx, `nic${i}`), usedIpUuid: derivedId(ctx, `ip${i}`), l3NetworkUuid })) } }),
   // The first step's undo is the last to run: by then all rows are gone, and agents are removing what they had made.
   undo: async (ctx: Ctx) => {
     const made = ctx.outputs['make-ids'] as Ids | undefined

@@ -6,10 +6,10 @@ import { input } from './input.ts'
 import { dropNics, dropVolumes } from './vm.create.ts'
 import { moveVm, releaseHost } from './vm.state.ts'
 import { lookStep, restore } from './vm.stop.ts'
-import { type Action, type Ctx, need } from './world.ts'
+import { nextState } from './resource.update.ts'
+import { type Action, afterwards, type Ctx, type EndCtx, need } from './world.ts'
 
-const CLEAN_UP_MS = 30_000
-const vmOf = (ctx: Ctx) => need(ctx.world.graph, 'vmInstance', ctx.input.uuid)
+const vmOf = (ctx: EndCtx) => need(ctx.world.graph, 'vmInstance', ctx.input.uuid)
 /** Enforcing doesn't wait for a host that may be gone for good: the tombstone waits for it. */
 const waits = (ctx: Ctx) => ctx.input.params['deleteMode'] !== 'Enforcing'
 
@@ -20,18 +20,12 @@ export const vmDestroy: Action = {
       lookStep(() => false),
       { name: 'destroying', do: (ctx: Ctx) => ({ change: moveVm(ctx, 'destroying', { power: 'Stopped', powerCause: 'api', powerMode: 'cold' }) }), undo: (ctx: Ctx) => restore(ctx, 'Destroying') },
       { name: 'power-off', when: waits, do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`vm/${ctx.input.uuid}`], ctx)), noUndo: 'giving the power back starts it again' },
-      {
-        name: 'destroyed', noUndo: 'from here on only recover brings it back; what follows only cleans up',
-        do: (ctx: Ctx) => {
-          const vm = vmOf(ctx)
-          if (vm['state'] === 'Destroyed') return {}
-          const moved = moveVm(ctx, 'destroyed', { hostUuid: null, lastHostUuid: vm['hostUuid'] ?? vm['lastHostUuid'], destroyedAt: ctx.world.now() })
-          return { change: { ...moved, ops: [...moved.ops, ...releaseHost(ctx.world.graph, vm['hostUuid'], vm)] } }
-        },
-      },
-      { name: 'clean-up', do: async (ctx: Ctx) => void (await ctx.world.agents.gone([`vm/${ctx.input.uuid}`], CLEAN_UP_MS)), noUndo: 'the tombstone stays until the host has carried it out' },
     ],
-    finish: () => ({ result: {} }),
+    finish: (ctx: EndCtx) => {
+      const vm = vmOf(ctx)
+      const moved = moveVm(ctx, 'destroyed', { hostUuid: null, lastHostUuid: vm['hostUuid'] ?? vm['lastHostUuid'], destroyedAt: ctx.world.now() })
+      return { change: { ...moved, ops: [...moved.ops, ...releaseHost(ctx.world.graph, vm['hostUuid'], vm)] }, result: afterwards([`vm/${ctx.input.uuid}`]) }
+    },
   }),
   check: ({ graph, uuid }) => void need(graph, 'vmInstance', uuid),
 }
@@ -41,9 +35,13 @@ export const vmRecover: Action = {
     name: 'vm.recover', version: 1, input,
     steps: [
       {
+        name: 'look', noUndo: 'it only looks', output: z.object({ destroyedAt: z.number().nullable(), powerMode: z.string().nullable() }),
+        do: (ctx: Ctx) => ({ output: { destroyedAt: vmOf(ctx)['destroyedAt'] ?? null, powerMode: vmOf(ctx)['powerMode'] ?? null } }),
+      },
+      {
         name: 'recover',
         do: (ctx: Ctx) => ({ change: moveVm(ctx, 'stopped', { destroyedAt: null, powerMode: 'grace' }) }),
-        undo: (ctx: Ctx) => (ctx.world.graph.get('vmInstance', ctx.input.uuid)?.['state'] === 'Stopped' ? { change: { ops: [{ o: 'set' as const, t: 'vmInstance', k: ctx.input.uuid, v: { state: 'Destroyed', destroyedAt: ctx.world.now() } }] } } : {}),
+        undo: (ctx: Ctx) => (ctx.world.graph.get('vmInstance', ctx.input.uuid)?.['state'] === 'Stopped' ? { change: { ops: [{ o: 'set' as const, t: 'vmInstance', k: ctx.input.uuid, v: { state: 'Destroyed', ...ctx.outputs['look'] } }] } } : {}),
       },
       { name: 'define', do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`vm/${ctx.input.uuid}`], ctx)), noUndo: 'a destroyed VM has no domain' },
     ],
@@ -54,29 +52,25 @@ export const vmRecover: Action = {
   },
 }
 
+/** Everything of a VM in one commit. */
+function removal(ctx: EndCtx) {
+  const { graph } = ctx.world
+  const uuid = ctx.input.uuid
+  const names = [`vm/${uuid}`, ...[...graph.by('volume', 'vmInstanceUuid', uuid)].map((k) => `volume/${k}`), ...[...graph.by('vmNic', 'vmInstanceUuid', uuid)].map((k) => `lease/${k}`)]
+  return {
+    change: {
+      guards: [{ g: 'field' as const, t: 'vmInstance', k: uuid, field: 'state', in: ['Destroyed'] }], ops: [...dropNics(graph, uuid), ...dropVolumes(graph, uuid), { o: 'del' as const, t: 'vmInstance', k: uuid }],
+      facts: [{ noun: 'vmInstance', uuid, event: 'expunged' }],
+    },
+    result: afterwards(names),
+  }
+}
+
 export const vmExpunge: Action = {
   workflow: defineWorkflow<any, any>({
     name: 'vm.expunge', version: 1, input,
-    steps: [
-      {
-        name: 'remove', output: z.object({ names: z.array(z.string()) }), noUndo: 'one commit removes everything, or nothing',
-        do: (ctx: Ctx) => {
-          const { graph } = ctx.world
-          const uuid = ctx.input.uuid
-          if (!graph.get('vmInstance', uuid)) return { output: ctx.outputs['remove'] ?? { names: [] } }
-          const names = [`vm/${uuid}`, ...[...graph.by('volume', 'vmInstanceUuid', uuid)].map((k) => `volume/${k}`), ...[...graph.by('vmNic', 'vmInstanceUuid', uuid)].map((k) => `lease/${k}`)]
-          return {
-            output: { names },
-            change: {
-              guards: [{ g: 'field', t: 'vmInstance', k: uuid, field: 'state', in: ['Destroyed'] }], ops: [...dropNics(graph, uuid), ...dropVolumes(graph, uuid), { o: 'del', t: 'vmInstance', k: uuid }],
-              facts: [{ noun: 'vmInstance', uuid, event: 'expunged' }],
-            },
-          }
-        },
-      },
-      { name: 'clean-up', do: async (ctx: Ctx) => void (await ctx.world.agents.gone((ctx.outputs['remove'] as { names: string[] }).names, CLEAN_UP_MS)), noUndo: 'the tombstones stay until the host has carried them out' },
-    ],
-    finish: () => ({ result: {} }),
+    steps: [{ name: 'check', noUndo: 'it only looks', do: (ctx: Ctx) => void nextState(vmOf(ctx), 'vmInstance', 'expunging') }],
+    finish: removal,
   }),
   check: ({ graph, uuid }) => void need(graph, 'vmInstance', uuid),
 }

@@ -8,7 +8,7 @@ import { chooseRouters } from './vm.router.ts'
 import { moveVm, needsOf, releaseHost, reserveHost } from './vm.state.ts'
 import { type Action, type Ctx, need } from './world.ts'
 
-const was = z.object({ running: z.boolean(), state: z.string(), lastHostUuid: z.string().nullable() })
+const was = z.object({ running: z.boolean(), state: z.string(), lastHostUuid: z.string().nullable(), powerMode: z.string().nullable() })
 type Was = z.infer<typeof was>
 const wasOf = (ctx: Ctx) => ctx.outputs['look'] as Was
 const needed = (ctx: Ctx) => !wasOf(ctx).running
@@ -28,7 +28,7 @@ export const vmStart: Action = {
         name: 'look', output: was, noUndo: 'it only looks',
         do: (ctx: Ctx) => {
           const vm = vmOf(ctx)
-          return { output: { running: vm['state'] === 'Running', state: vm['state'], lastHostUuid: vm['lastHostUuid'] ?? null } }
+          return { output: { running: vm['state'] === 'Running', state: vm['state'], lastHostUuid: vm['lastHostUuid'] ?? null, powerMode: vm['powerMode'] ?? null } }
         },
       },
       {
@@ -45,8 +45,8 @@ export const vmStart: Action = {
         undo: (ctx: Ctx) => {
           const vm = ctx.world.graph.get('vmInstance', ctx.input.uuid) as Row | undefined
           if (vm?.['state'] !== 'Starting') return {}
-          const { lastHostUuid, state } = wasOf(ctx)
-          const back: Row = { state, hostUuid: null, lastHostUuid, placementEpoch: (vm['placementEpoch'] as number) - 1, power: 'Stopped' }
+          const { lastHostUuid, state, powerMode } = wasOf(ctx)
+          const back: Row = { state, hostUuid: null, lastHostUuid, placementEpoch: (vm['placementEpoch'] as number) - 1, power: 'Stopped', powerMode }
           return { change: { ops: [{ o: 'set' as const, t: 'vmInstance', k: ctx.input.uuid, v: back }, ...releaseHost(ctx.world.graph, vm['hostUuid'], vm)] } }
         },
       },

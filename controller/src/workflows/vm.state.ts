@@ -1,13 +1,13 @@
 /** Moves of a VM's state, by the contract's table, and what a VM holds of its host. */
 import { type Fact, type Guard, type Op, type Row, vmStates } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
-import { type Ctx, need } from './world.ts'
+import { type EndCtx, need } from './world.ts'
 
 /** States from which an event leads somewhere. */
 export const statesWith = (event: string): string[] => Object.entries(vmStates).filter(([, events]) => event in events).map(([state]) => state)
 
 /** The move as guard, operation and fact; already being there is fine, so a repeat changes nothing. */
-export function moveVm(ctx: Ctx, event: string, extra: Row = {}): { guards: Guard[]; ops: Op[]; facts: Fact[] } {
+export function moveVm(ctx: EndCtx, event: string, extra: Row = {}): { guards: Guard[]; ops: Op[]; facts: Fact[] } {
   const uuid = ctx.input.uuid
   const vm = need(ctx.world.graph, 'vmInstance', uuid)
   const from = vm['state'] as string

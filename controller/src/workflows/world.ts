@@ -1,8 +1,9 @@
 /** What workflows may touch: the graph to read, and ports. All changes go out as the steps' results. */
+import { createHash } from 'node:crypto'
 import type { Op, Progress, Row, Status } from '@skerry/contract'
 import { SkerryError, resourceOf } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
-import type { StepContext, Workflow } from '@skerry/workflow'
+import type { EndContext, StepContext, Workflow } from '@skerry/workflow'
 
 export interface Waiting {
   remainingMs(): number
@@ -56,6 +57,13 @@ export interface Input {
 }
 
 export type Ctx = StepContext<Input, World>
+export type EndCtx = EndContext<Input, World>
+
+/**
+ * Result of a job whose end leaves work to agents: the engine waits a while for these tombstones before it tells the caller that
+ * the job is done. They stay until they are carried out, so an absent agent delays nothing for long.
+ */
+export const afterwards = (names: readonly string[]): Row => ({ cleanUp: [...names] })
 
 export interface CheckInput {
   graph: Graph
@@ -85,6 +93,12 @@ export function needEnabled(graph: Graph, table: string, uuid: unknown): Row {
   const row = need(graph, table, uuid)
   if (row['state'] !== 'Enabled') throw new SkerryError('illegal-state', `${resourceOf(table)?.noun ?? table} ${row['name']} is ${row['state']}, it must be Enabled`, { resource: table, uuid, state: row['state'], allowed: ['Enabled'] })
   return row
+}
+
+/** A UUIDv4-shaped id that follows from the job and a name: a step that is repeated after a crash makes the same one. */
+export function derivedId(ctx: Ctx, name: string): string {
+  const hex = createHash('sha256').update(`${ctx.job}/${name}`).digest('hex')
+  return `${hex.slice(0, 12)}4${hex.slice(13, 16)}${'89ab'[Number.parseInt(hex[16]!, 16) & 3]}${hex.slice(17, 32)}`
 }
 
 /** Fields that every new row has. */

@@ -2,6 +2,8 @@
  * An agent: its ledger drives its reconciler from the start, with or without a bus. On the bus it answers `do.>`, tells
  * statuses and heartbeats, and announces itself as a NATS service. Ending it ends nothing on the host.
  */
+
+import { agentServiceName, announceService, type Bus, type Msg, type Subscription } from '@skerry/bus'
 import {
   type AgentKind,
   HEARTBEAT_MS,
@@ -12,7 +14,6 @@ import {
   type Status,
   subjects,
 } from '@skerry/contract'
-import { agentServiceName, announceService, type Bus, type Msg, type Subscription } from '@skerry/bus'
 import { type AnyModule, type Clock, createReconciler, type Reconciler, type Timers } from '@skerry/reconcile'
 import { type AgentCommand, CommandRunner } from './commands.ts'
 import type { Ledger } from './ledger/ledger.ts'
@@ -121,7 +122,9 @@ class RunningAgent implements Agent {
     this.#pruneLater()
     Promise.resolve(this.#o.bus).then(
       (bus) => this.#connected(bus),
-      (error) => log.error({ err: error }, 'there will be no bus; going on from the ledger'),
+      (error) => {
+        if (!this.#stopping) log.error({ err: error }, 'there will be no bus; going on from the ledger')
+      },
     )
   }
 
@@ -186,7 +189,12 @@ class RunningAgent implements Agent {
     const { ledger, modules } = this.#o
     switch (verb) {
       case 'sync': {
-        const reply = await sync(data, { ledger, modules, signal: () => this.signal() })
+        const reply = await sync(data, {
+          ledger,
+          modules,
+          signal: () => this.signal(),
+          known: (resources) => this.#tellAgain(resources),
+        })
         this.#beatSoon()
         return reply
       }
@@ -203,6 +211,12 @@ class RunningAgent implements Agent {
     }
   }
 
+  #tellAgain(resources: readonly { noun: string; uuid: string }[]): void {
+    const asked = new Set(resources.map((r) => `${r.noun}/${r.uuid}`))
+    if (asked.size === 0) return
+    for (const status of this.reconciler.statuses()) if (asked.has(`${status.noun}/${status.uuid}`)) this.#teller.tell(status)
+  }
+
   #onStatus(status: Status): void {
     const { ledger, log } = this.#o
     if (status.condition === 'Failed' || status.condition === 'Refused') {
@@ -210,7 +224,9 @@ class RunningAgent implements Agent {
     }
     if (status.condition === 'Gone') {
       // Only lets the tombstone be forgotten one day: without it, it is carried out again, which finds nothing to do.
-      ledger.gone(status.noun, status.uuid).catch((error) => log.error({ err: error }, 'cannot note in the ledger that a resource is gone'))
+      ledger
+        .gone(status.noun, status.uuid)
+        .catch((error) => log.error({ err: error }, 'cannot note in the ledger that a resource is gone'))
     }
     this.#teller.tell(status)
     this.#beatSoon()
@@ -239,7 +255,17 @@ class RunningAgent implements Agent {
     const statusDigest = this.reconciler.statusDigest()
     this.#told = `${digest} ${statusDigest}`
     const uptimeMs = Math.round(timers.nowMs() - this.#startedMs)
-    const heartbeat: Heartbeat = { agentUuid: uuid, kind, version, bootId, machineId, uptimeMs, digest, statusDigest, at: clock.now() }
+    const heartbeat: Heartbeat = {
+      agentUuid: uuid,
+      kind,
+      version,
+      bootId,
+      machineId,
+      uptimeMs,
+      digest,
+      statusDigest,
+      at: clock.now(),
+    }
     this.#publish(subjects.heartbeat(kind, uuid), heartbeat)
     timers.clear(this.#heartbeat)
     // jitter: the agents of a site must not beat in step after its server came back

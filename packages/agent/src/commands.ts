@@ -4,7 +4,16 @@
  * find its own effect by its id.
  */
 import { createHash } from 'node:crypto'
-import { canonicalJson, type Command, command, type ErrorBody, fromErrorBody, type Progress, SkerryError, toErrorBody } from '@skerry/contract'
+import {
+  type Command,
+  canonicalJson,
+  command,
+  type ErrorBody,
+  fromErrorBody,
+  type Progress,
+  SkerryError,
+  toErrorBody,
+} from '@skerry/contract'
 import type { Clock, Timers } from '@skerry/reconcile'
 import type { ZodType } from 'zod'
 import type { Log } from './agent.ts'
@@ -87,10 +96,17 @@ export class CommandRunner {
     const found = this.#p.commands.find((c) => c.noun === target.noun && c.verb === target.verb)
     if (!found) throw new SkerryError('not-found', `this agent knows no verb ${target.verb} of ${target.noun}`, target)
     const request = command.safeParse(data)
-    if (!request.success) throw new SkerryError('invalid-argument', 'a command does not fit its schema', { ...target, problems: problemsOf(request.error) })
+    if (!request.success)
+      throw new SkerryError('invalid-argument', 'a command does not fit its schema', {
+        ...target,
+        problems: problemsOf(request.error),
+      })
     const input = found.input.safeParse(request.data.input)
     if (!input.success) {
-      throw new SkerryError('invalid-argument', `the input of ${target.noun}.${target.verb} does not fit its schema`, { ...target, problems: problemsOf(input.error) })
+      throw new SkerryError('invalid-argument', `the input of ${target.noun}.${target.verb} does not fit its schema`, {
+        ...target,
+        problems: problemsOf(input.error),
+      })
     }
     const { id } = request.data
     await this.#p.ledger.fence(target.noun, target.uuid, request.data.epoch)
@@ -152,7 +168,9 @@ export class CommandRunner {
     const sender = progressSender(this.#p, (progress) => this.#p.publishProgress(id, progress))
     let output: Json
     try {
-      output = asked.command.output.parse(await asked.command.run({ ...this.#context(asked, run.abort.signal), progress: sender.send })) as Json
+      output = asked.command.output.parse(
+        await asked.command.run({ ...this.#context(asked, run.abort.signal), progress: sender.send }),
+      ) as Json
     } catch (error) {
       const ending = run.abort.signal.reason instanceof SkerryError && run.abort.signal.reason.code === 'agent-unreachable'
       if (!ending) await keep({ state: 'done', output: null, error: toErrorBody(error) })
@@ -178,7 +196,10 @@ export class CommandRunner {
     })
   }
 
-  #context({ uuid, input, command: { noun, verb }, request }: Asked, signal: AbortSignal): Omit<CommandContext<unknown>, 'progress'> {
+  #context(
+    { uuid, input, command: { noun, verb }, request }: Asked,
+    signal: AbortSignal,
+  ): Omit<CommandContext<unknown>, 'progress'> {
     return { id: request.id, uuid, input, signal, log: this.#p.log.child({ noun, verb, uuid, command: request.id }) }
   }
 }
@@ -192,5 +213,8 @@ interface Asked {
   input: unknown
 }
 
-const aboutOf = ({ noun, uuid, verb, request }: Asked) => createHash('sha256').update(canonicalJson([noun, uuid, verb, request.input])).digest('hex')
+const aboutOf = ({ noun, uuid, verb, request }: Asked) =>
+  createHash('sha256')
+    .update(canonicalJson([noun, uuid, verb, request.input]))
+    .digest('hex')
 const otherCommand = (id: string) => new SkerryError('duplicate-job', `command id ${id} was used for another command`, { id })

@@ -3,7 +3,17 @@
  * on the disk before the controller hears of them, so that a repeat after a crash offers the same keys.
  */
 import { createUser } from '@nats-io/nkeys'
-import { type AgentKind, agentKind, type ErrorBody, errors, fromErrorBody, PREFIX, SKERRY_VERSION, SkerryError, uuid } from '@skerry/contract'
+import {
+  type AgentKind,
+  agentKind,
+  type ErrorBody,
+  errors,
+  fromErrorBody,
+  PREFIX,
+  SKERRY_VERSION,
+  SkerryError,
+  uuid,
+} from '@skerry/contract'
 import { Low } from 'lowdb'
 import { z } from 'zod'
 import { CheckedFile, type LedgerFiles } from './ledger/checked-file.ts'
@@ -56,7 +66,10 @@ const fileOf = (files: LedgerFiles, stateDir: string) => new CheckedFile(files, 
 export async function loadIdentity(files: LedgerFiles, stateDir: string, kind: AgentKind): Promise<Identity | undefined> {
   const found = await fileOf(files, stateDir).read()
   if (found && found.kind !== kind) {
-    throw new SkerryError('invalid-argument', `${stateDir} belongs to an agent of kind ${found.kind}`, { stateDir, kind: found.kind })
+    throw new SkerryError('invalid-argument', `${stateDir} belongs to an agent of kind ${found.kind}`, {
+      stateDir,
+      kind: found.kind,
+    })
   }
   return found?.granted ? asIdentity(found, found.granted) : undefined
 }
@@ -125,7 +138,9 @@ function refusal(url: string, status: number, body: unknown): SkerryError {
   const code = typeof body === 'object' && body !== null && 'code' in body ? String(body.code) : ''
   const cause = Object.hasOwn(errors, code) ? fromErrorBody(body as ErrorBody) : undefined
   const later = status >= 500 || status === 429
-  const message = later ? `the controller at ${url} is not ready (${status})` : `the controller at ${url} refused the enrolment (${status})`
+  const message = later
+    ? `the controller at ${url} is not ready (${status})`
+    : `the controller at ${url} refused the enrolment (${status})`
   return new SkerryError(later ? 'not-ready' : 'enrolment-refused', message, { url, status }, cause ? { cause } : undefined)
 }
 

@@ -1,11 +1,11 @@
 /** What agents share, and the SDK for agents of third parties: ledger, sync, commands with receipts, heartbeat, enrolment. */
 export * from './agent.ts'
 export { type AgentCommand, type CommandContext, type CommandSpec, defineCommand } from './commands.ts'
+export { type EnrolOptions, enrol, type Identity, loadIdentity, type PostJson } from './enrol.ts'
 export { CheckedFile, type Damage, type LedgerFiles } from './ledger/checked-file.ts'
 export type { LedgerEntry } from './ledger/entry.ts'
 export { type DigestEntry, type Ledger, type LedgerPorts, openLedger } from './ledger/ledger.ts'
-export { specHash } from './sync.ts'
-export { type EnrolOptions, enrol, type Identity, loadIdentity, type PostJson } from './enrol.ts'
 export { type AgentParts, type BuildContext, type StartOptions, startAgent } from './main.ts'
 export { createSealKeys, type SealKeys, seal, unseal } from './seal.ts'
+export { specHash } from './sync.ts'
 export { fetchTrusting } from './trusting-fetch.ts'

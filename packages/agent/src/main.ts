@@ -81,7 +81,16 @@ async function start({ kind, build, settings, log, signal }: Starting): Promise<
   const ledger = await openLedger({ dir: `${stateDir}/ledger`, files: host.files, clock })
   let wake = () => undefined as void
   let bus: Bus | undefined
-  const parts = await build(host, { identity, ledger, clock, timers: realTimers, log, stateDir, signal: () => wake(), bus: () => bus })
+  const parts = await build(host, {
+    identity,
+    ledger,
+    clock,
+    timers: realTimers,
+    log,
+    stateDir,
+    signal: () => wake(),
+    bus: () => bus,
+  })
   const connecting = connected(credentials, { kind, log, signal })
   // Whoever waits for it is the agent; here only the result is kept for the context.
   connecting.then((b) => (bus = b)).catch(() => undefined)
@@ -107,19 +116,39 @@ async function start({ kind, build, settings, log, signal }: Starting): Promise<
 }
 
 /** The identity that is there, or enrolment, tried until the controller answers. Throws when it refuses, or nothing is known. */
-async function enrolled(of: { host: Host; kind: AgentKind; settings: Settings; machineId: string; log: Log; signal: AbortSignal }): Promise<Identity> {
+async function enrolled(of: {
+  host: Host
+  kind: AgentKind
+  settings: Settings
+  machineId: string
+  log: Log
+  signal: AbortSignal
+}): Promise<Identity> {
   const { host, kind, settings, machineId, log, signal } = of
   const { stateDir, controller, tokenFile, managementIp, caFile } = settings
   const there = await loadIdentity(host.files, stateDir, kind)
   if (there) return there
   if (!controller || !tokenFile || !managementIp) {
-    throw new SkerryError('enrolment-refused', 'this agent is not enrolled: give --controller, --token-file and --management-ip', { stateDir })
+    throw new SkerryError(
+      'enrolment-refused',
+      'this agent is not enrolled: give --controller, --token-file and --management-ip',
+      { stateDir },
+    )
   }
   const token = (await required(host, tokenFile)).trim()
   const fetcher = caFile ? fetchTrusting(await required(host, caFile)) : fetch
   for (;;) {
     try {
-      return await enrol({ controllerUrl: controller, token, kind, machineId, managementIp, stateDir, files: host.files, fetch: fetcher })
+      return await enrol({
+        controllerUrl: controller,
+        token,
+        kind,
+        machineId,
+        managementIp,
+        stateDir,
+        files: host.files,
+        fetch: fetcher,
+      })
     } catch (error) {
       if (!(error instanceof SkerryError) || error.spec.retry !== 'later') throw error
       log.warn({ err: error }, 'cannot enrol yet; trying again')
@@ -130,7 +159,10 @@ async function enrolled(of: { host: Host; kind: AgentKind; settings: Settings; m
 }
 
 /** The bus, whenever it comes. Refused credentials are tried again too: an operator may mend them while guests run on. */
-async function connected({ uuid, jwt, seed, servers, ca }: Identity, of: { kind: AgentKind; log: Log; signal: AbortSignal }): Promise<Bus> {
+async function connected(
+  { uuid, jwt, seed, servers, ca }: Identity,
+  of: { kind: AgentKind; log: Log; signal: AbortSignal },
+): Promise<Bus> {
   const { kind, log, signal } = of
   const { inboxPrefix } = rightsOf({ kind: 'agent', agent: { kind, uuid } })
   const onError = (error: SkerryError) => log.warn({ err: error }, 'bus')
@@ -138,7 +170,16 @@ async function connected({ uuid, jwt, seed, servers, ca }: Identity, of: { kind:
     try {
       const name = `agent-${kind}-${uuid}`
       const tls = ca ? { tls: { ca } } : {}
-      return await connectNats({ servers, name, inboxPrefix, credentials: { jwt, seed }, ...tls, waitOnFirstConnect: true, signal, onError })
+      return await connectNats({
+        servers,
+        name,
+        inboxPrefix,
+        credentials: { jwt, seed },
+        ...tls,
+        waitOnFirstConnect: true,
+        signal,
+        onError,
+      })
     } catch (error) {
       signal.throwIfAborted()
       log.error({ err: error }, 'cannot connect to the bus; trying again, guests run on')

@@ -3,7 +3,17 @@
  * base64url; key = HKDF-SHA-256(X25519 secret, salt = both public keys, info = "skerry seal 1"), AES-256-GCM. `context`
  * (the resource that the secret belongs to) is authenticated: a sealed value can't be moved to another place.
  */
-import { createCipheriv, createDecipheriv, createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, type KeyObject, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
 import { SkerryError } from '@skerry/contract'
 
 /** base64url of the 32 bytes each. `privateKey` is secret. */

@@ -27,7 +27,11 @@ const OPTIONS = {
 } as const
 
 /** Throws `invalid-argument` naming each setting that is wrong. */
-export async function readSettings(kind: AgentKind, argv: readonly string[], env: Record<string, string | undefined>): Promise<Settings> {
+export async function readSettings(
+  kind: AgentKind,
+  argv: readonly string[],
+  env: Record<string, string | undefined>,
+): Promise<Settings> {
   const args = parse(argv)
   const fromFile = args.config ? z.record(z.string(), z.unknown()).parse(JSON.parse(await readFile(args.config, 'utf8'))) : {}
   const given = {
@@ -38,7 +42,9 @@ export async function readSettings(kind: AgentKind, argv: readonly string[], env
     caFile: args['ca-file'] ?? env['SKERRY_CA_FILE'],
     logLevel: args['log-level'] ?? env['SKERRY_LOG_LEVEL'] ?? 'info',
   }
-  const named = Object.fromEntries(Object.entries(given).filter(([key, value]) => value !== undefined && !isDefault(key, args, env)))
+  const named = Object.fromEntries(
+    Object.entries(given).filter(([key, value]) => value !== undefined && !isDefault(key, args, env)),
+  )
   const parsed = settings.safeParse({ ...given, ...fromFile, ...named })
   if (parsed.success) return parsed.data
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
@@ -56,6 +62,11 @@ function parse(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: OPTIONS, strict: true }).values
   } catch (cause) {
-    throw new SkerryError('invalid-argument', cause instanceof Error ? cause.message : 'unknown arguments', { known: Object.keys(OPTIONS) }, { cause })
+    throw new SkerryError(
+      'invalid-argument',
+      cause instanceof Error ? cause.message : 'unknown arguments',
+      { known: Object.keys(OPTIONS) },
+      { cause },
+    )
   }
 }

@@ -3,7 +3,15 @@
  * anything is written; it is acknowledged when it is durable; then the reconciler is woken.
  */
 import { createHash } from 'node:crypto'
-import { canonicalJson, type Document, isTombstone, MAX_DOCUMENT_BYTES, SkerryError, syncRequest, type Tombstone } from '@skerry/contract'
+import {
+  canonicalJson,
+  type Document,
+  isTombstone,
+  MAX_DOCUMENT_BYTES,
+  SkerryError,
+  syncRequest,
+  type Tombstone,
+} from '@skerry/contract'
 import type { AnyModule } from '@skerry/reconcile'
 import type { z } from 'zod'
 import type { Ledger } from './ledger/ledger.ts'
@@ -13,14 +21,16 @@ export interface SyncPorts {
   modules: readonly AnyModule[]
   /** Wakes the reconciler. */
   signal(): void
+  /** Documents that were known already: whoever sends them again missed what was told of them. */
+  known(resources: readonly { noun: string; uuid: string }[]): void
 }
 
 /** `hash` of a document: SHA-256 of the canonical JSON of its spec. */
 export const specHash = (spec: unknown): string => createHash('sha256').update(canonicalJson(spec)).digest('hex')
 
-export async function sync(data: unknown, { ledger, modules, signal }: SyncPorts): Promise<{ digest: string }> {
+export async function sync(data: unknown, { ledger, modules, signal, known }: SyncPorts): Promise<{ digest: string }> {
   const { documents, epoch } = parseSync(data, modules)
-  await ledger.accept(documents, epoch)
+  known(await ledger.accept(documents, epoch))
   signal()
   return { digest: ledger.digest() }
 }
@@ -28,7 +38,8 @@ export async function sync(data: unknown, { ledger, modules, signal }: SyncPorts
 /** The request with every document checked against its noun. Throws `invalid-document`, which names the first misfit. */
 export function parseSync(data: unknown, modules: readonly AnyModule[]): { documents: (Document | Tombstone)[]; epoch: number } {
   const request = syncRequest.safeParse(data)
-  if (!request.success) throw new SkerryError('invalid-document', 'a sync request does not fit its schema', { problems: problemsOf(request.error) })
+  if (!request.success)
+    throw new SkerryError('invalid-document', 'a sync request does not fit its schema', { problems: problemsOf(request.error) })
   for (const document of request.data.documents) checkDocument(document, modules)
   return request.data
 }
@@ -36,19 +47,32 @@ export function parseSync(data: unknown, modules: readonly AnyModule[]): { docum
 function checkDocument(document: Document | Tombstone, modules: readonly AnyModule[]): void {
   const where = { noun: document.noun, uuid: document.uuid }
   const module = modules.find((m) => m.noun === document.noun)
-  if (!module) throw new SkerryError('invalid-document', `this agent has no noun ${document.noun}`, { ...where, nouns: modules.map((m) => m.noun) })
+  if (!module)
+    throw new SkerryError('invalid-document', `this agent has no noun ${document.noun}`, {
+      ...where,
+      nouns: modules.map((m) => m.noun),
+    })
   if (isTombstone(document)) return
   const sizeBytes = Buffer.byteLength(JSON.stringify(document))
   if (sizeBytes > MAX_DOCUMENT_BYTES) {
-    throw new SkerryError('invalid-document', `a ${where.noun} document is too large`, { ...where, sizeBytes, limitBytes: MAX_DOCUMENT_BYTES })
+    throw new SkerryError('invalid-document', `a ${where.noun} document is too large`, {
+      ...where,
+      sizeBytes,
+      limitBytes: MAX_DOCUMENT_BYTES,
+    })
   }
   if (document.schema !== module.schema) {
     const details = { ...where, schema: document.schema, known: module.schema }
     throw new SkerryError('invalid-document', `a ${where.noun} document is of another schema version than this agent`, details)
   }
   const spec = module.spec.safeParse(document.spec)
-  if (!spec.success) throw new SkerryError('invalid-document', `a ${where.noun} document does not fit its schema`, { ...where, problems: problemsOf(spec.error) })
-  if (specHash(document.spec) !== document.hash) throw new SkerryError('invalid-document', `a ${where.noun} document has another hash than it says`, where)
+  if (!spec.success)
+    throw new SkerryError('invalid-document', `a ${where.noun} document does not fit its schema`, {
+      ...where,
+      problems: problemsOf(spec.error),
+    })
+  if (specHash(document.spec) !== document.hash)
+    throw new SkerryError('invalid-document', `a ${where.noun} document has another hash than it says`, where)
 }
 
 export function problemsOf(error: z.ZodError): string[] {

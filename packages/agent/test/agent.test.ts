@@ -1,5 +1,15 @@
 import { discoverServices, rightsOf } from '@skerry/bus'
-import { canonicalJson, digestReply, heartbeat, HEARTBEAT_MS, inventoryReply, planReply, status, statusesReply, subjects } from '@skerry/contract'
+import {
+  canonicalJson,
+  digestReply,
+  HEARTBEAT_MS,
+  heartbeat,
+  inventoryReply,
+  planReply,
+  status,
+  statusesReply,
+  subjects,
+} from '@skerry/contract'
 import { fakeHost } from '@skerry/host'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { AGENT, bench, doc, id, ManualTime, tomb, turns, until } from './bench.ts'
@@ -28,6 +38,15 @@ describe('sync', () => {
     for (const s of b.statuses) status.parse(s)
   })
 
+  test('that is repeated tells again what came of it, because its sender may have missed that', async () => {
+    await b.start()
+    await b.ask('sync', { documents: [tomb('thing', id(1), 2)], epoch: 1 })
+    await until(() => b.statuses.length === 1)
+    await b.ask('sync', { documents: [tomb('thing', id(1), 2)], epoch: 2 })
+    await until(() => b.statuses.length === 2)
+    expect(conditions()).toEqual(['1 Gone', '1 Gone'])
+  })
+
   test('leaves the host and the ledger as they were when one of its documents is refused', async () => {
     const { ledger } = await b.start()
     await b.ask('sync', { documents: [doc('thing', id(1), 5)], epoch: 1 })
@@ -47,9 +66,12 @@ describe('sync', () => {
       'generation-conflict': [doc('thing', id(1), 5, { size: 9 })],
     }
     for (const [code, documents] of Object.entries(bad)) {
-      for (const document of documents) await expect(b.ask('sync', { documents: [good, document], epoch: 1 })).rejects.toMatchObject({ code })
+      for (const document of documents)
+        await expect(b.ask('sync', { documents: [good, document], epoch: 1 })).rejects.toMatchObject({ code })
     }
-    await expect(b.ask('sync', { documents: [good, doc('thing', id(1), 6)], epoch: 0 })).rejects.toMatchObject({ code: 'stale-epoch' })
+    await expect(b.ask('sync', { documents: [good, doc('thing', id(1), 6)], epoch: 0 })).rejects.toMatchObject({
+      code: 'stale-epoch',
+    })
     await expect(b.ask('sync', { documents: 'all' })).rejects.toMatchObject({ code: 'invalid-document' })
     await turns()
     expect(ledger.digest()).toBe(digest)
@@ -143,7 +165,9 @@ describe('an agent', () => {
   test('is found as a NATS service', async () => {
     await b.start()
     const found = await discoverServices(b.controller, { verb: 'INFO', timeoutMs: 50 })
-    expect(found).toMatchObject([{ name: 'agent-storage', id: AGENT, version: '0.1.0', endpoints: [{ subject: subjects.doAll('storage', AGENT) }] }])
+    expect(found).toMatchObject([
+      { name: 'agent-storage', id: AGENT, version: '0.1.0', endpoints: [{ subject: subjects.doAll('storage', AGENT) }] },
+    ])
   })
 })
 
@@ -156,7 +180,13 @@ test('heartbeats come every five seconds, and at once when a status changed', as
   expect(quiet.heartbeats.length).toBeLessThanOrEqual(5)
   const before = heartbeat.parse(quiet.heartbeats.at(-1))
   const count = quiet.heartbeats.length
-  quiet.controller.request(subjects.do('storage', AGENT, 'agent', AGENT, 'sync'), { documents: [doc('thing', id(1), 1)], epoch: 1 }, { timeoutMs: 1_000 }).catch(() => undefined)
+  quiet.controller
+    .request(
+      subjects.do('storage', AGENT, 'agent', AGENT, 'sync'),
+      { documents: [doc('thing', id(1), 1)], epoch: 1 },
+      { timeoutMs: 1_000 },
+    )
+    .catch(() => undefined)
   await time.advance(100)
   expect(quiet.heartbeats.length).toBe(count + 1)
   const after = heartbeat.parse(quiet.heartbeats.at(-1))

@@ -1,6 +1,6 @@
 /** An agent on a fake machine and the memory bus, with a controller's connection to talk to it. */
-import { rightsOf, memoryBroker, realTimers } from '@skerry/bus'
-import { type AgentKind, type Document, type Generation, subjects, type Status, type Tombstone } from '@skerry/contract'
+import { memoryBroker, realTimers, rightsOf } from '@skerry/bus'
+import { type AgentKind, type Document, type Generation, type Status, subjects, type Tombstone } from '@skerry/contract'
 import { fakeHost } from '@skerry/host'
 import type { AnyModule, Change, Module, Timers } from '@skerry/reconcile'
 import { z } from 'zod'
@@ -15,7 +15,13 @@ export const gen = (seq: number, incarnation = 1): Generation => ({ incarnation,
 export function doc(noun: string, uuid: string, seq: number, spec: Record<string, unknown> = { size: 1 }): Document {
   return { noun, uuid, schema: 1, generation: gen(seq), hash: specHash(spec), job: null, spec }
 }
-export const tomb = (noun: string, uuid: string, seq: number): Tombstone => ({ noun, uuid, generation: gen(seq), job: null, tombstone: true })
+export const tomb = (noun: string, uuid: string, seq: number): Tombstone => ({
+  noun,
+  uuid,
+  generation: gen(seq),
+  job: null,
+  tombstone: true,
+})
 
 const spec = z.object({ size: z.number(), note: z.string().optional() })
 interface Thing {
@@ -75,9 +81,12 @@ export async function turns(count = 20): Promise<void> {
   for (let n = 0; n < count; n++) await new Promise<void>((resolve) => setImmediate(resolve))
 }
 
-export const openTestLedger = (host = fakeHost()): Promise<Ledger> => openLedger({ dir: '/var/lib/agent', files: host.files, clock })
+export const openTestLedger = (host = fakeHost()): Promise<Ledger> =>
+  openLedger({ dir: '/var/lib/agent', files: host.files, clock })
 
-export async function bench(over: { commands?: AgentCommand[]; timers?: Timers; host?: ReturnType<typeof fakeHost>; kind?: AgentKind } = {}) {
+export async function bench(
+  over: { commands?: AgentCommand[]; timers?: Timers; host?: ReturnType<typeof fakeHost>; kind?: AgentKind } = {},
+) {
   const host = over.host ?? fakeHost()
   const broker = memoryBroker()
   const things = new Map<string, number>()
@@ -89,7 +98,9 @@ export async function bench(over: { commands?: AgentCommand[]; timers?: Timers; 
   controller.subscribe(subjects.statusOfAll, (m) => void statuses.push(m.data as Status))
   controller.subscribe(subjects.heartbeatOfAll, (m) => void heartbeats.push(m.data))
 
-  async function start(bus = broker.connect(rightsOf({ kind: 'agent', agent: { kind, uuid: AGENT } })) as Parameters<typeof runAgent>[0]['bus']) {
+  async function start(
+    bus = broker.connect(rightsOf({ kind: 'agent', agent: { kind, uuid: AGENT } })) as Parameters<typeof runAgent>[0]['bus'],
+  ) {
     const ledger = await openTestLedger(host)
     const agent = runAgent({
       identity: { kind, uuid: AGENT, machineId: id(1), bootId: 'boot-1' },

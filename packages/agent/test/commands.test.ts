@@ -3,7 +3,7 @@ import { fakeHost } from '@skerry/host'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { CommandRunner } from '../src/commands.ts'
-import { type CommandContext, defineCommand, type Ledger } from '../src/index.ts'
+import { type CommandContext, defineCommand, type Ledger, openLedger } from '../src/index.ts'
 import { bench, clock, id, ManualTime, openTestLedger, silent, turns } from './bench.ts'
 
 const input = z.object({ n: z.number() })
@@ -41,7 +41,14 @@ async function runner(ledger?: Ledger) {
   })
 }
 const target = { noun: 'thing', uuid: id(1), verb: 'double' }
-const command = (over: Record<string, unknown> = {}) => ({ id: 'c1', deadlineMs: 1_000, epoch: 0, mode: 'apply', input: { n: 2 }, ...over })
+const command = (over: Record<string, unknown> = {}) => ({
+  id: 'c1',
+  deadlineMs: 1_000,
+  epoch: 0,
+  mode: 'apply',
+  input: { n: 2 },
+  ...over,
+})
 
 describe('a command', () => {
   test('runs once when its id is repeated after the end, also with another deadline', async () => {
@@ -123,6 +130,14 @@ describe('a command', () => {
     expect(runs[0]?.signal.aborted).toBe(false)
     finish({ n: 3 })
     expect((await patient).output).toEqual({ n: 3 })
+  })
+
+  test('is forgotten 24 hours after its deadline, and not before', async () => {
+    await (await runner()).handle(target, command())
+    const later = (ms: number) => openLedger({ dir: '/var/lib/agent', files: host.files, clock: { now: () => clock.now() + ms } })
+    expect((await later(86_400_000)).receipts.get('c1')?.state).toBe('done')
+    expect((await later(86_402_000)).receipts.get('c1')).toBeUndefined()
+    expect([...host.disk.files.keys()].filter((path) => path.includes('/receipts/'))).toEqual([])
   })
 
   test('with an epoch lower than known is refused, also after a restart', async () => {

@@ -26,7 +26,8 @@ async function opened(folder: string): Promise<Low<Contexts>> {
   const file = new CheckedFile(disk, `${folder}/contexts.json`, contextsFile)
   const low = new Low<Contexts>(file, empty())
   await low.read()
-  if (file.damage?.what === 'both') throw new SkerryError('internal', `${folder}/contexts.json cannot be read; move it away and log in again`)
+  if (file.damage?.what === 'both')
+    throw new SkerryError('internal', `${folder}/contexts.json cannot be read; move it away and log in again`)
   low.data ??= empty()
   return low
 }

@@ -19,7 +19,8 @@ const byCode: Partial<Record<ErrorCode, ExitCode>> = {
 }
 
 /** Known by name, so that the client needn't be loaded to fail. */
-const isUnreachable = (error: unknown): error is Error & { url: string } => error instanceof Error && error.name === 'UnreachableError'
+const isUnreachable = (error: unknown): error is Error & { url: string } =>
+  error instanceof Error && error.name === 'UnreachableError'
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (isUnreachable(error)) return exitCodes.unreachable
@@ -36,7 +37,9 @@ function line(label: string, value: string | undefined): string[] {
 }
 
 function facts(error: SkerryError): string[] {
-  const where = places.flatMap((name) => (error.details[name] === undefined ? [] : [`${name} ${String(error.details[name])}`])).join(', ')
+  const where = places
+    .flatMap((name) => (error.details[name] === undefined ? [] : [`${name} ${String(error.details[name])}`]))
+    .join(', ')
   const { allowed, candidates, job } = error.details
   return [
     ...line('where', where),
@@ -56,8 +59,16 @@ function causes(error: unknown): string[] {
 /** Text for a person. `what`: what the command was doing, such as `cannot start vm hello`. */
 export function failureText(what: string, error: unknown): string {
   if (isUnreachable(error)) {
-    return [`error: ${what}: ${error.message}`, ...causes(error.cause), '  hint: Is the controller running there? scripts/up starts it; skerry login --url says where it is.'].join('\n')
+    return [
+      `error: ${what}: ${error.message}`,
+      ...causes(error.cause),
+      '  hint: Is the controller running there? scripts/up starts it; skerry login --url says where it is.',
+    ].join('\n')
   }
-  if (!(error instanceof SkerryError)) return [`error: ${what}: ${error instanceof Error ? error.message : String(error)}`, ...causes(error instanceof Error ? error.cause : undefined)].join('\n')
+  if (!(error instanceof SkerryError))
+    return [
+      `error: ${what}: ${error instanceof Error ? error.message : String(error)}`,
+      ...causes(error instanceof Error ? error.cause : undefined),
+    ].join('\n')
   return [`error: ${what}: ${error.message}`, ...facts(error), ...causes(error.cause)].join('\n')
 }

@@ -41,7 +41,8 @@ function kindOf(inner: z.ZodType): Kind {
 }
 
 function choicesOf(inner: z.ZodType): string[] {
-  if (inner.def.type === 'enum') return Object.values((inner.def as unknown as { entries: Record<string, string> }).entries).filter((value) => value !== '')
+  if (inner.def.type === 'enum')
+    return Object.values((inner.def as unknown as { entries: Record<string, string> }).entries).filter((value) => value !== '')
   return inner.def.type === 'array' ? choicesOf(unwrap((inner as z.ZodArray<z.ZodType>).element)) : []
 }
 
@@ -64,11 +65,13 @@ export function flagsOf(api: Api, resource: Resource): Flag[] {
   const shape = api.params.shape as Record<string, z.ZodType>
   const inPath = variablesOf(api).filter((name) => name !== subject && !(name in shape))
   const fromPath = inPath.map((param): Flag => ({ param, name: flagName(param), kind: 'text', choices: [], required: true }))
-  const fromShape = Object.entries(shape).filter(([param]) => param !== subject || subject === 'name').map(([param, schema]): Flag => {
-    const inner = unwrap(schema)
-    const required = param !== 'name' && (!schema.safeParse(undefined).success || variablesOf(api).includes(param))
-    return { param, name: flagName(param), kind: kindOf(inner), choices: choicesOf(inner), required }
-  })
+  const fromShape = Object.entries(shape)
+    .filter(([param]) => param !== subject || subject === 'name')
+    .map(([param, schema]): Flag => {
+      const inner = unwrap(schema)
+      const required = param !== 'name' && (!schema.safeParse(undefined).success || variablesOf(api).includes(param))
+      return { param, name: flagName(param), kind: kindOf(inner), choices: choicesOf(inner), required }
+    })
   return [...fromPath, ...fromShape]
 }
 
@@ -110,7 +113,7 @@ function json(flag: Flag, text: string): unknown {
 }
 
 /** The value of a flag as the API wants it. `given`: what was typed, one entry per use of the flag. */
-export function valueOf(flag: Flag, given: readonly string[]): unknown {
+export function flagValue(flag: Flag, given: readonly string[]): unknown {
   const last = given.at(-1) ?? ''
   if (flag.kind === 'number') return number(flag, last)
   if (flag.kind === 'boolean') return boolean(flag, last)

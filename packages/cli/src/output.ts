@@ -17,7 +17,11 @@ const isBytes = (column: string) => /(Size|Capacity)$/.test(column) && !/Cpu/.te
 
 /** One cell. A VM's `ip` is that of its cards. */
 export function cell(row: Row, column: string): string {
-  if (column === 'ip' && row['ip'] === undefined) return ((row['vmNics'] as Row[] | undefined) ?? []).map((nic) => nic['ip']).filter(Boolean).join(',')
+  if (column === 'ip' && row['ip'] === undefined)
+    return ((row['vmNics'] as Row[] | undefined) ?? [])
+      .map((nic) => nic['ip'])
+      .filter(Boolean)
+      .join(',')
   const value = row[column]
   if (value === undefined || value === null) return ''
   if (typeof value === 'number' && isBytes(column)) return humanBytes(value)
@@ -29,7 +33,14 @@ export function cell(row: Row, column: string): string {
 export function table(columns: readonly string[], rows: readonly Row[]): string {
   const lines = [columns.map((column) => column.toUpperCase()), ...rows.map((row) => columns.map((column) => cell(row, column)))]
   const widths = columns.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)))
-  return lines.map((line) => line.map((text, i) => text.padEnd(widths[i] ?? 0)).join('  ').trimEnd()).join('\n')
+  return lines
+    .map((line) =>
+      line
+        .map((text, i) => text.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
 }
 
 async function yaml(value: unknown): Promise<string> {
@@ -57,7 +68,10 @@ export async function formatOne(reply: Row, columns: readonly string[], format: 
   if (inventory && columns.length > 0) return table(columns, [inventory])
   const lists = Object.entries(reply).filter(([, value]) => Array.isArray(value) && value.every((one) => typeof one === 'object'))
   const [list] = lists
-  if (list && Object.keys(reply).length === 1) return formatList(list[1] as Row[], Object.keys((list[1] as Row[])[0] ?? {}), 'table')
+  if (list && Object.keys(reply).length === 1)
+    return formatList(list[1] as Row[], Object.keys((list[1] as Row[])[0] ?? {}), 'table')
   const entries = Object.entries(subject)
-  return entries.length === 0 ? 'done' : entries.map(([name, value]) => `${name}: ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`).join('\n')
+  return entries.length === 0
+    ? 'done'
+    : entries.map(([name, value]) => `${name}: ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`).join('\n')
 }

@@ -14,7 +14,9 @@ export function progressLine(job: Job): string {
   const { progress } = job
   const parts = [
     progress?.percent === undefined ? '' : `${Math.floor(progress.percent)}%`,
-    progress?.doneBytes === undefined ? '' : humanBytes(progress.doneBytes) + (progress.totalBytes === undefined ? '' : ` of ${humanBytes(progress.totalBytes)}`),
+    progress?.doneBytes === undefined
+      ? ''
+      : humanBytes(progress.doneBytes) + (progress.totalBytes === undefined ? '' : ` of ${humanBytes(progress.totalBytes)}`),
     progress?.remainingMs === undefined ? '' : `${humanTime(progress.remainingMs)} left`,
   ].filter((part) => part !== '')
   const state = job.state === 'processing' ? '' : ` (${job.state})`

@@ -17,7 +17,11 @@ export async function contextOf(io: Io, globals: Globals): Promise<{ name: strin
   const stored = contexts[name]
   const url = io.env['SKERRY_URL'] ?? stored?.url
   if (stored === undefined && asked !== undefined && url === undefined) {
-    throw new SkerryError('invalid-argument', `there is no context ${asked}; known: ${Object.keys(contexts).join(', ') || 'none'}`, { field: 'context' })
+    throw new SkerryError(
+      'invalid-argument',
+      `there is no context ${asked}; known: ${Object.keys(contexts).join(', ') || 'none'}`,
+      { field: 'context' },
+    )
   }
   const session = io.env['SKERRY_SESSION'] ?? stored?.session
   return { name, context: { ...stored, url: url ?? DEFAULT_URL, ...(session ? { session } : {}) } }
@@ -27,7 +31,12 @@ export async function contextOf(io: Io, globals: Globals): Promise<{ name: strin
 export async function clientFor(io: Io, context: Context): Promise<Client> {
   const { createClient } = await import('@skerry/sdk')
   const ca = context.ca ? await io.readFile(context.ca) : undefined
-  return createClient({ baseUrl: context.url, ...(context.session ? { session: context.session } : {}), ...(ca ? { ca } : {}), ...(io.fetch ? { fetch: io.fetch } : {}) })
+  return createClient({
+    baseUrl: context.url,
+    ...(context.session ? { session: context.session } : {}),
+    ...(ca ? { ca } : {}),
+    ...(io.fetch ? { fetch: io.fetch } : {}),
+  })
 }
 
 export async function clientOf(io: Io, globals: Globals): Promise<Client> {

@@ -31,7 +31,8 @@ export const verbs = (): string[] => [...commands.keys()]
 export function commandsOf(verb: string): Command[] {
   const found: Command[] = []
   for (const same of [verb, ...(synonyms[verb] ?? [])]) {
-    for (const [noun, command] of commands.get(same) ?? []) if (!found.some((c) => c.noun === noun)) found.push({ verb, noun, ...command })
+    for (const [noun, command] of commands.get(same) ?? [])
+      if (!found.some((c) => c.noun === noun)) found.push({ verb, noun, ...command })
   }
   return found
 }

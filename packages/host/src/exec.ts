@@ -115,13 +115,11 @@ interface Surroundings {
 
 async function runToEnd(line: Line, opts: RunOptions, around: Surroundings): Promise<RunResult> {
   const [cmd, ...argv] = line
-  const maxBytes = opts.maxOutputBytes ?? 16 * 1024 * 1024
   return new Promise<RunResult>((resolve, reject) => {
     // detached: a process group of its own, so that a time-out also reaches what the command started
     const child = spawnChild(cmd, argv, { env: around.env, cwd: opts.cwd, detached: true, stdio: [around.stdin, 'pipe', 'pipe'] })
     const out: Buffer[] = []
     const err: Buffer[] = []
-    let bytes = 0
     let stopped: SkerryError | undefined
     const stop = (reason: SkerryError) => {
       stopped ??= reason
@@ -134,12 +132,9 @@ async function runToEnd(line: Line, opts: RunOptions, around: Surroundings): Pro
     )
     if (opts.signal?.aborted) onAbort()
     opts.signal?.addEventListener('abort', onAbort, { once: true })
-    const collect = (into: Buffer[]) => (chunk: Buffer) => {
-      bytes += chunk.length
-      if (bytes > maxBytes)
-        return stop(new SkerryError('host-command-failed', `${cmd} wrote more than ${maxBytes} bytes`, { argv: line }))
-      into.push(chunk)
-    }
+    const collect = bounded(opts.maxOutputBytes ?? 16 * 1024 * 1024, (limit) =>
+      stop(new SkerryError('host-command-failed', `${cmd} wrote more than ${limit} bytes`, { argv: line })),
+    )
     child.stdout?.on('data', collect(out))
     if (opts.onStdout) child.stdout?.on('data', (chunk: Buffer) => opts.onStdout?.(chunk.toString('utf8')))
     child.stderr?.on('data', collect(err))
@@ -166,6 +161,16 @@ async function runToEnd(line: Line, opts: RunOptions, around: Surroundings): Pro
       else reject(exitFailure(line, { code, signal, stderr: result.stderr }))
     })
   })
+}
+
+/** Listeners that gather chunks, until all of them together have seen more than `limit` bytes. */
+function bounded(limit: number, onTooMuch: (limit: number) => void): (into: Buffer[]) => (chunk: Buffer) => void {
+  let bytes = 0
+  return (into) => (chunk) => {
+    bytes += chunk.length
+    if (bytes > limit) onTooMuch(limit)
+    else into.push(chunk)
+  }
 }
 
 async function startDetached(line: Line, opts: SpawnOptions, env: Record<string, string>): Promise<Spawned> {

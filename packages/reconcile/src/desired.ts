@@ -47,7 +47,11 @@ export function readNoun(module: AnyModule, source: DesiredSource): NounDesired 
 }
 
 /** The context of one noun's module, in a pass that began with `all`. */
-export function contextOf(noun: string, all: ReadonlyMap<string, NounDesired>, at: { bootId: string; nowMs: number }): PlanContext {
+export function contextOf(
+  noun: string,
+  all: ReadonlyMap<string, NounDesired>,
+  at: { bootId: string; nowMs: number },
+): PlanContext {
   return {
     ...at,
     buried: all.get(noun)?.buried ?? new Map(),

@@ -167,7 +167,8 @@ export class Pass {
     for (const h of view.have) if (!have.has(h.uuid)) have.set(h.uuid, h)
     const pending = new Set(view.changes.map((c) => c.uuid))
     let more = false
-    for (const { uuid, generation } of [...want, ...buried.values()]) more = this.#settle(module, { uuid, generation }, pending) || more
+    for (const { uuid, generation } of [...want, ...buried.values()])
+      more = this.#settle(module, { uuid, generation }, pending) || more
     for (const w of want) this.#reportWanted(module, w, { have: have.get(w.uuid), pending: pending.has(w.uuid) })
     for (const { uuid } of buried.values()) this.#reportBuried(module, uuid, { have: have.get(uuid), pending: pending.has(uuid) })
     this.#reportUnreadable(module, unreadable)
@@ -195,10 +196,22 @@ export class Pass {
     const failure = this.#p.backoff.error(`${module.noun}/${uuid}`, versionOf(generation))
     const { condition, observed, error } = this.#report(module, want, seen.have)
     if (failure) {
-      this.#tell(module, { uuid, generation, condition: failure.retry === 'never' ? 'Refused' : 'Failed', error: { ...failure }, observed })
+      this.#tell(module, {
+        uuid,
+        generation,
+        condition: failure.retry === 'never' ? 'Refused' : 'Failed',
+        error: { ...failure },
+        observed,
+      })
     } else {
       const working = seen.pending && condition === 'Ready'
-      this.#tell(module, { uuid, generation, condition: working ? 'Working' : condition, error: error ? { ...error } : null, observed })
+      this.#tell(module, {
+        uuid,
+        generation,
+        condition: working ? 'Working' : condition,
+        error: error ? { ...error } : null,
+        observed,
+      })
     }
   }
 
@@ -207,7 +220,8 @@ export class Pass {
     const failure = this.#p.backoff.error(`${module.noun}/${uuid}`, this.#version(module, uuid))
     const observed = seen.have ? this.#report(module, undefined, seen.have).observed : {}
     if (failure) this.#tell(module, { uuid, generation, condition: 'Failed', error: { ...failure }, observed })
-    else this.#tell(module, { uuid, generation, condition: seen.have || seen.pending ? 'Working' : 'Gone', error: null, observed })
+    else
+      this.#tell(module, { uuid, generation, condition: seen.have || seen.pending ? 'Working' : 'Gone', error: null, observed })
   }
 
   #reportUnreadable(module: AnyModule, unreadable: NounDesired['unreadable']): void {

@@ -205,4 +205,3 @@ function asEntry(document: Document | Tombstone, before: DesiredEntry | undefine
   if (isTombstone(document)) return { uuid, generation, tombstone: true, schema: before?.schema, spec: before?.spec, facts }
   return { uuid, generation, tombstone: false, schema: document.schema, spec: document.spec, facts }
 }
-

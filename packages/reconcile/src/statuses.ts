@@ -29,7 +29,8 @@ export class StatusBook {
     const before = this.#told.get(keyOf(told.noun, told.uuid))
     if (before) {
       const same = content(before) === content(told)
-      const still = steady?.(before.observed, told.observed) && content(before) === content({ ...told, observed: before.observed })
+      const still =
+        steady?.(before.observed, told.observed) && content(before) === content({ ...told, observed: before.observed })
       if (same || still) return
     }
     const status = { ...told, ...this.#stamp() }

@@ -1,7 +1,7 @@
 /** A host of named things, a module for them, manual time, and a ledger in memory: all that a reconciler needs. */
 import { canonicalJson, type Status } from '@skerry/contract'
 import { z } from 'zod'
-import { type Change, type DesiredEntry, createReconciler, type Module, type Reconciler } from '../src/index.ts'
+import { type Change, createReconciler, type DesiredEntry, type Module, type Reconciler } from '../src/index.ts'
 
 export const id = (n: number) => n.toString(16).padStart(32, '0')
 
@@ -29,7 +29,9 @@ export class FakeHost {
       spec,
       observe: async () => {
         if (this.blind) throw this.blind
-        return [...this.things].filter(([k]) => k.startsWith(`${noun}/`)).map(([k, size]) => ({ uuid: k.slice(noun.length + 1), size }))
+        return [...this.things]
+          .filter(([k]) => k.startsWith(`${noun}/`))
+          .map(([k, size]) => ({ uuid: k.slice(noun.length + 1), size }))
       },
       plan: (want, have, context) => {
         const there = new Map(have.map((h) => [h.uuid, h.size]))
@@ -49,7 +51,10 @@ export class FakeHost {
         if (change.op === 'remove') this.things.delete(key(change.uuid))
         else this.things.set(key(change.uuid), change.size)
       },
-      report: (want, have) => ({ condition: want && have?.size === want.spec.size ? 'Ready' : 'Working', observed: have ? { size: have.size } : {} }),
+      report: (want, have) => ({
+        condition: want && have?.size === want.spec.size ? 'Ready' : 'Working',
+        observed: have ? { size: have.size } : {},
+      }),
       ...over,
     }
   }
@@ -120,6 +125,7 @@ export function bench(nouns: string[], over: Partial<Module<Spec, Thing, ThingCh
     onFault: (error, where) => faults.push({ error, where }),
     intervalMs: 30_000,
   })
-  const short = () => told.splice(0).map((s) => `${s.noun} ${Number.parseInt(s.uuid, 16)} ${s.condition} ${canonicalJson(s.observed)}`)
+  const short = () =>
+    told.splice(0).map((s) => `${s.noun} ${Number.parseInt(s.uuid, 16)} ${s.condition} ${canonicalJson(s.observed)}`)
   return { host, ledger, time, told, faults, reconciler, short }
 }

@@ -18,7 +18,10 @@ function started(...args: Parameters<typeof bench>) {
 describe('a pass', () => {
   test('makes nouns in order and removes them in the opposite order, removals first', async () => {
     const { host, ledger, reconciler } = started(['pool', 'volume'])
-    host.things = new Map([[`pool/${id(1)}`, 1], [`volume/${id(2)}`, 1]])
+    host.things = new Map([
+      [`pool/${id(1)}`, 1],
+      [`volume/${id(2)}`, 1],
+    ])
     ledger.bury('pool', id(1))
     ledger.bury('volume', id(2))
     ledger.want('volume', id(4), 1)
@@ -58,7 +61,9 @@ describe('a pass', () => {
   })
 
   test('never applies a change to what is neither wanted nor buried, even if a module plans it', async () => {
-    const { host, reconciler, faults } = started(['vm'], { plan: (_want, have) => have.map(({ uuid }) => ({ uuid, op: 'remove' as const })) })
+    const { host, reconciler, faults } = started(['vm'], {
+      plan: (_want, have) => have.map(({ uuid }) => ({ uuid, op: 'remove' as const })),
+    })
     host.things.set(`vm/${id(9)}`, 1)
     reconciler.start()
     await reconciler.pass()

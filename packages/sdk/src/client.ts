@@ -77,12 +77,23 @@ const jobPath = (uuid: string) => `${PREFIX.own}/jobs/${encodeURIComponent(uuid)
 function createTransport(options: ClientOptions) {
   const send = options.fetch ?? (options.ca ? fetchTrusting(options.ca) : globalThis.fetch)
   let session = options.session
-  async function open(method: string, path: string, init: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {}): Promise<Response> {
+  async function open(
+    method: string,
+    path: string,
+    init: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
+  ): Promise<Response> {
     const url = options.baseUrl.replace(/\/+$/, '') + path
-    const headers = { ...init.headers, ...(session ? { authorization: `Bearer ${session}` } : {}), ...(init.body === undefined ? {} : { 'content-type': 'application/json' }) }
+    const headers = {
+      ...init.headers,
+      ...(session ? { authorization: `Bearer ${session}` } : {}),
+      ...(init.body === undefined ? {} : { 'content-type': 'application/json' }),
+    }
     let response: Response
     try {
-      const rest = { ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }), ...(init.signal ? { signal: init.signal } : {}) }
+      const rest = {
+        ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
+        ...(init.signal ? { signal: init.signal } : {}),
+      }
       response = await send(new Request(url, { method, headers, ...rest }))
     } catch (cause) {
       if (init.signal?.aborted) throw cause
@@ -112,7 +123,8 @@ function headersOf(o: CallOptions): Record<string, string> {
 }
 
 /** The uuid of a call's job, where the answer is one. */
-const acceptedJob = (answer: Row): Job | undefined => ('job' in answer && 'location' in answer ? (answer['job'] as Job) : undefined)
+const acceptedJob = (answer: Row): Job | undefined =>
+  'job' in answer && 'location' in answer ? (answer['job'] as Job) : undefined
 
 export function createClient(options: ClientOptions) {
   const transport = createTransport(options)
@@ -150,12 +162,21 @@ export function createClient(options: ClientOptions) {
   /** Resources by ZStack's conditions; `resource` is a table name or a noun (`vmInstance`, `vm`). */
   async function query(resource: string, o: QueryOptions = {}): Promise<{ inventories: Row[]; total?: number }> {
     const { fields, ...rest } = o
-    const answer = await transport.json('GET', PREFIX.own + queryOf(resource).path + searchOf({ ...rest, ...(fields ? { fields: fields.join(',') } : {}) }))
-    return { inventories: (answer['inventories'] as Row[] | undefined) ?? [], ...(typeof answer['total'] === 'number' ? { total: answer['total'] } : {}) }
+    const answer = await transport.json(
+      'GET',
+      PREFIX.own + queryOf(resource).path + searchOf({ ...rest, ...(fields ? { fields: fields.join(',') } : {}) }),
+    )
+    return {
+      inventories: (answer['inventories'] as Row[] | undefined) ?? [],
+      ...(typeof answer['total'] === 'number' ? { total: answer['total'] } : {}),
+    }
   }
 
   return {
-    call, query, job, waitJob,
+    call,
+    query,
+    job,
+    waitJob,
     /** One resource by uuid or name. Throws `not-found`, `ambiguous-name`. */
     async get(resource: string, uuidOrName: string): Promise<Row> {
       const answer = await transport.json('GET', `${PREFIX.own}${queryOf(resource).path}/${encodeURIComponent(uuidOrName)}`)
@@ -178,16 +199,26 @@ export function createClient(options: ClientOptions) {
     /** Facts as they happen, after `lastEventId` where given. Ends when the signal aborts or the server closes. */
     async *events(o: { lastEventId?: string; signal?: AbortSignal } = {}): AsyncGenerator<ServerEvent> {
       const headers = { accept: 'text/event-stream', ...(o.lastEventId ? { 'last-event-id': o.lastEventId } : {}) }
-      const response = await transport.open('GET', PREFIX.own + routes.events, { headers, ...(o.signal ? { signal: o.signal } : {}) })
+      const response = await transport.open('GET', PREFIX.own + routes.events, {
+        headers,
+        ...(o.signal ? { signal: o.signal } : {}),
+      })
       if (response.body) yield* eventsOf(response.body)
     },
     /** Differences between the graph and the hosts. */
     async auditHosts(): Promise<{ differences: Record<string, string>[]; checked: number }> {
-      return (await transport.json('GET', PREFIX.own + routes.audit)) as unknown as { differences: Record<string, string>[]; checked: number }
+      return (await transport.json('GET', PREFIX.own + routes.audit)) as unknown as {
+        differences: Record<string, string>[]
+        checked: number
+      }
     },
     /** WebSocket URL of a console, for a token from `RequestConsoleAccess`. */
     consoleUrl(token: string): string {
-      return options.baseUrl.replace(/^http/, 'ws').replace(/\/+$/, '') + PREFIX.own + routes.console.replace('{token}', encodeURIComponent(token))
+      return (
+        options.baseUrl.replace(/^http/, 'ws').replace(/\/+$/, '') +
+        PREFIX.own +
+        routes.console.replace('{token}', encodeURIComponent(token))
+      )
     },
   }
 }

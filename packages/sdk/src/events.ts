@@ -14,7 +14,9 @@ function parseFrame(frame: string): ServerEvent | undefined {
     if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 2))
   }
   const data = fields.get('data')
-  return data === undefined ? undefined : { id: fields.get('id') ?? '', subject: fields.get('event') ?? '', data: JSON.parse(data) as unknown }
+  return data === undefined
+    ? undefined
+    : { id: fields.get('id') ?? '', subject: fields.get('event') ?? '', data: JSON.parse(data) as unknown }
 }
 
 /** Ends when the server ends the stream. Comments (keep-alives) are skipped. */

@@ -36,5 +36,9 @@ export async function errorFromResponse(response: Response): Promise<SkerryError
     const parsed: unknown = JSON.parse(text)
     if (typeof parsed === 'object' && parsed !== null) return errorFromProblem(parsed as ProblemDocument)
   }
-  return new SkerryError(response.status === 404 ? 'not-found' : 'internal', `the controller answered ${response.status}: ${text.slice(0, 500)}`, { status: response.status })
+  return new SkerryError(
+    response.status === 404 ? 'not-found' : 'internal',
+    `the controller answered ${response.status}: ${text.slice(0, 500)}`,
+    { status: response.status },
+  )
 }

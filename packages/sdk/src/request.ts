@@ -47,10 +47,15 @@ export function requestOf(api: Api, params: Record<string, unknown>, controls: R
   const rest = Object.fromEntries(Object.entries(params).filter(([name, value]) => !names.includes(name) && value !== undefined))
   const path = api.path.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = params[name]
-    if (value === undefined || value === null || value === '') throw new SkerryError('invalid-argument', `${api.api} needs ${name}`, { field: name })
+    if (value === undefined || value === null || value === '')
+      throw new SkerryError('invalid-argument', `${api.api} needs ${name}`, { field: name })
     return encodeURIComponent(String(value))
   })
   const inBody = api.method === 'POST' || api.method === 'PUT'
   const search = searchOf(inBody ? controls : { ...rest, ...controls })
-  return { method: api.method, path: PREFIX.own + path + search, ...(inBody ? { body: { [api.bodyKey ?? 'params']: rest } } : {}) }
+  return {
+    method: api.method,
+    path: PREFIX.own + path + search,
+    ...(inBody ? { body: { [api.bodyKey ?? 'params']: rest } } : {}),
+  }
 }

@@ -1,16 +1,16 @@
 /** `fetch` that trusts a site's own CA: Node's global one can't be told about a CA per call. */
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
-import type { ReadableStream as WebStream } from 'node:stream/web'
 
 type Fetch = typeof globalThis.fetch
 
 function responseOf(message: IncomingMessage): Response {
   const headers = new Headers()
-  for (const [name, value] of Object.entries(message.headers)) for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) headers.append(name, one)
+  for (const [name, value] of Object.entries(message.headers))
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) headers.append(name, one)
   const status = message.statusCode ?? 500
   const empty = status === 204 || status === 304
-  return new Response(empty ? null : (Readable.toWeb(message) as WebStream as unknown as BodyInit), { status, headers })
+  return new Response(empty ? null : (Readable.toWeb(message) as unknown as ReadableStream<Uint8Array>), { status, headers })
 }
 
 /** `ca`: PEM text. Only https is verified with it; http goes its usual way. */
@@ -22,7 +22,9 @@ export function fetchTrusting(ca: string): Fetch {
     const body = request.body === null ? undefined : Buffer.from(await request.arrayBuffer())
     return new Promise<Response>((resolve, reject) => {
       const headers = Object.fromEntries(request.headers)
-      const sent: ClientRequest = open(request.url, { method: request.method, headers, ca, signal: request.signal }, (message) => resolve(responseOf(message)))
+      const sent: ClientRequest = open(request.url, { method: request.method, headers, ca, signal: request.signal }, (message) =>
+        resolve(responseOf(message)),
+      )
       sent.on('error', reject)
       sent.end(body)
     })

@@ -1,5 +1,15 @@
 /** [format] What the ledger holds of one resource, in `<dir>/desired/<noun>/<uuid>.json`. */
-import { compareGeneration, type Document, document, type Generation, generation, isTombstone, SkerryError, type Tombstone, uuid } from '@skerry/contract'
+import {
+  compareGeneration,
+  type Document,
+  document,
+  type Generation,
+  generation,
+  isTombstone,
+  SkerryError,
+  type Tombstone,
+  uuid,
+} from '@skerry/contract'
 import { z } from 'zod'
 
 export const ledgerEntry = z.object({
@@ -15,7 +25,8 @@ export const ledgerEntry = z.object({
 })
 export type LedgerEntry = z.infer<typeof ledgerEntry>
 
-export const generationOf = (entry: LedgerEntry): Generation | undefined => entry.tombstone?.generation ?? entry.document?.generation
+export const generationOf = (entry: LedgerEntry): Generation | undefined =>
+  entry.tombstone?.generation ?? entry.document?.generation
 
 /**
  * The entry after `incoming` of an owner with `epoch`; `before` itself when it says nothing new. Throws `stale-epoch`,
@@ -48,6 +59,13 @@ function sameContent(before: LedgerEntry, incoming: Document | Tombstone): boole
   return before.tombstone === null && before.document?.hash === incoming.hash
 }
 
-export function staleEpoch(where: { noun: string; uuid: string }, { epoch, known }: { epoch: number; known: number }): SkerryError {
-  return new SkerryError('stale-epoch', `epoch ${epoch} speaks about a ${where.noun}, but ${known} is known here`, { ...where, epoch, known })
+export function staleEpoch(
+  where: { noun: string; uuid: string },
+  { epoch, known }: { epoch: number; known: number },
+): SkerryError {
+  return new SkerryError('stale-epoch', `epoch ${epoch} speaks about a ${where.noun}, but ${known} is known here`, {
+    ...where,
+    epoch,
+    known,
+  })
 }

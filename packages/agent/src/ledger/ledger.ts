@@ -82,7 +82,8 @@ export class Ledger implements DesiredSource {
   *entries(noun: string): Iterable<DesiredEntry> {
     for (const { uuid, document, tombstone, facts } of this.#index.get(noun)?.values() ?? []) {
       const generation = tombstone?.generation ?? document?.generation
-      if (generation) yield { uuid, generation, tombstone: tombstone !== null, schema: document?.schema, spec: document?.spec, facts }
+      if (generation)
+        yield { uuid, generation, tombstone: tombstone !== null, schema: document?.schema, spec: document?.spec, facts }
     }
   }
 
@@ -108,18 +109,24 @@ export class Ledger implements DesiredSource {
 
   /**
    * Takes all documents or none: each is tested against what is known, then all are made durable. Throws `stale-epoch`,
-   * `stale-generation`, `generation-conflict`, `invalid-document` (one resource twice), `disk-full`.
+   * `stale-generation`, `generation-conflict`, `invalid-document` (one resource twice), `disk-full`. Returns those that were
+   * known already.
    */
-  accept(documents: readonly (Document | Tombstone)[], epoch: number): Promise<void> {
+  accept(documents: readonly (Document | Tombstone)[], epoch: number): Promise<LedgerEntry[]> {
     return this.#inTurn(async () => {
       const fresh = new Map<string, LedgerEntry>()
+      const known: LedgerEntry[] = []
       for (const document of documents) {
         const { noun, uuid } = document
-        if (fresh.has(`${noun}/${uuid}`)) throw new SkerryError('invalid-document', 'one sync names a resource twice', { noun, uuid })
+        if (fresh.has(`${noun}/${uuid}`))
+          throw new SkerryError('invalid-document', 'one sync names a resource twice', { noun, uuid })
         const before = this.entry(noun, uuid)
-        const known = this.#fences.get(noun, uuid)
-        if (epoch < known) throw staleEpoch({ noun, uuid }, { epoch, known })
-        fresh.set(`${noun}/${uuid}`, advance(before, document, epoch))
+        const fence = this.#fences.get(noun, uuid)
+        if (epoch < fence) throw staleEpoch({ noun, uuid }, { epoch, known: fence })
+        const after = advance(before, document, epoch)
+        fresh.set(`${noun}/${uuid}`, after)
+        const [old, now] = [before && generationOf(before), generationOf(after)]
+        if (old && now && compareGeneration(old, now) === 0) known.push(after)
       }
       const changed = [...fresh.values()].filter((e) => e !== this.entry(e.noun, e.uuid))
       await this.#flushBatches()
@@ -127,6 +134,7 @@ export class Ledger implements DesiredSource {
       else await this.#batches.add(changed) // durable at once, and all of them
       for (const entry of changed) this.#set(entry)
       await this.#flushBatches()
+      return known
     })
   }
 

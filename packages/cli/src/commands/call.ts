@@ -1,7 +1,7 @@
 /** Every verb that is no query: flags to parameters, the call, and what comes of it. */
-import { type Api, resourceOf, type Row } from '@skerry/contract'
+import { type Api, type Row, resourceOf } from '@skerry/contract'
 import type { Job } from '@skerry/sdk'
-import { type Flag, flagsOf, subjectOf, valueOf } from '../flags.ts'
+import { type Flag, flagsOf, flagValue, subjectOf } from '../flags.ts'
 import type { Io } from '../io.ts'
 import { type Format, formatOne, table } from '../output.ts'
 import { progressLine } from '../progress.ts'
@@ -24,7 +24,7 @@ function paramsOf(api: Api, command: Command, given: Given, subject: string | un
   const params: Row = {}
   for (const [param, texts] of given) {
     const flag = flags.get(param)
-    if (flag) params[param] = valueOf(flag, texts)
+    if (flag) params[param] = flagValue(flag, texts)
   }
   const named = subjectOf(api, command.resource)
   if (subject !== undefined && named !== undefined) params[named] = subject
@@ -46,14 +46,26 @@ function follower(io: Io): { show: (job: Job) => void; done: () => void } {
   }
 }
 
-export async function runCall(io: Io, command: Command, typed: { subject?: string | undefined; given: Given }, o: CallOptions): Promise<void> {
+export async function runCall(
+  io: Io,
+  command: Command,
+  typed: { subject?: string | undefined; given: Given },
+  o: CallOptions,
+): Promise<void> {
   const api = apiFor(command, [...typed.given.keys()])
   const params = paramsOf(api, command, typed.given, typed.subject)
   const client = await clientOf(io, o)
   const follow = follower(io)
-  const conditions = { ...(o.ifPlan ? { ifPlan: o.ifPlan } : {}), ...(o.idempotencyKey ? { idempotencyKey: o.idempotencyKey } : {}) }
+  const conditions = {
+    ...(o.ifPlan ? { ifPlan: o.ifPlan } : {}),
+    ...(o.idempotencyKey ? { idempotencyKey: o.idempotencyKey } : {}),
+  }
   try {
-    const reply = await client.call(api.api, params, { ...conditions, ...(o.dryRun ? { dryRun: true } : {}), ...(o.wait && !api.sync ? { onProgress: follow.show } : {}) })
+    const reply = await client.call(api.api, params, {
+      ...conditions,
+      ...(o.dryRun ? { dryRun: true } : {}),
+      ...(o.wait && !api.sync ? { onProgress: follow.show } : {}),
+    })
     follow.done()
     io.out(await shown(api, reply, o))
   } catch (error) {
@@ -67,17 +79,26 @@ async function shown(api: Api, reply: Row, o: CallOptions): Promise<string> {
   const job = reply['job'] as Job | undefined
   if (job === undefined || api.sync || o.wait) return formatOne(reply, columnsOf(api), o.output)
   if (o.output === 'name') return job.uuid
-  return o.output === 'table' ? `job ${job.uuid} accepted; skerry job wait ${job.uuid} follows it` : formatOne(job as unknown as Row, [], o.output)
+  return o.output === 'table'
+    ? `job ${job.uuid} accepted; skerry job wait ${job.uuid} follows it`
+    : formatOne(job as unknown as Row, [], o.output)
 }
 
 /** What a dry run answered: steps, what would go with it, what would be written, what hosts would do. */
 export function planText(plan: Row): string {
   const list = (name: string) => (plan[name] as Row[] | undefined) ?? []
-  const cascade = list('cascade').map((one) => ({ ...one, resource: resourceOf(String(one['resource']))?.noun ?? one['resource'] }))
-  const section = (title: string, rows: readonly Row[]) => (rows.length === 0 ? [] : ['', `${title}:`, table([...new Set(rows.flatMap((row) => Object.keys(row)))], rows)])
+  const cascade = list('cascade').map((one) => ({
+    ...one,
+    resource: resourceOf(String(one['resource']))?.noun ?? one['resource'],
+  }))
+  const section = (title: string, rows: readonly Row[]) =>
+    rows.length === 0 ? [] : ['', `${title}:`, table([...new Set(rows.flatMap((row) => Object.keys(row)))], rows)]
   return [
     `steps: ${(plan['steps'] as string[]).join(' → ')}`,
-    ...section('goes with it', cascade as Row[]), ...section('would be written', list('changes')), ...section('hosts would', list('agents')),
-    '', `nothing was changed; --if-plan ${String(plan['hash'])} does exactly this or nothing`,
+    ...section('goes with it', cascade as Row[]),
+    ...section('would be written', list('changes')),
+    ...section('hosts would', list('agents')),
+    '',
+    `nothing was changed; --if-plan ${String(plan['hash'])} does exactly this or nothing`,
   ].join('\n')
 }

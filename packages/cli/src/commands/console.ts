@@ -7,7 +7,8 @@ import { clientFor, contextOf, type Globals } from '../session.ts'
 /** Ctrl-], as telnet and virsh have it. */
 const LEAVE = 0x1d
 
-const bytesOf = (data: RawData): Uint8Array => (Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data)
+const bytesOf = (data: RawData): Uint8Array =>
+  Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data
 
 /** Resolves with the reason why it ended. */
 function connected(terminal: RawTerminal, socket: import('ws').WebSocket): Promise<string> {
@@ -28,7 +29,9 @@ function connected(terminal: RawTerminal, socket: import('ws').WebSocket): Promi
 function opened(socket: import('ws').WebSocket): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once('open', () => resolve())
-    socket.once('error', (cause) => reject(new SkerryError('agent-unreachable', 'the console could not be opened', {}, { cause })))
+    socket.once('error', (cause) =>
+      reject(new SkerryError('agent-unreachable', 'the console could not be opened', {}, { cause })),
+    )
   })
 }
 

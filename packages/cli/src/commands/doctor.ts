@@ -6,6 +6,12 @@ import { type Format, formatList } from '../output.ts'
 
 export async function doctor(io: Io, o: { output: Format }): Promise<ExitCode> {
   const findings = diagnose(await io.doctor())
-  io.out(await formatList(findings.map((one) => ({ ...one })), ['check', 'verdict', 'found', 'remedy'], o.output))
+  io.out(
+    await formatList(
+      findings.map((one) => ({ ...one })),
+      ['check', 'verdict', 'found', 'remedy'],
+      o.output,
+    ),
+  )
   return findings.some(({ verdict }) => verdict === 'fail') ? exitCodes.failure : exitCodes.ok
 }

@@ -12,7 +12,8 @@ export interface EventsOptions extends Globals {
 /** Without `--follow`, a quiet time this long means that everything was shown. */
 const QUIET_MS = 1_000
 
-const line = (event: ServerEvent, output: string) => (output === 'json' ? JSON.stringify(event) : `${event.id}  ${event.subject}  ${JSON.stringify(event.data)}`)
+const line = (event: ServerEvent, output: string) =>
+  output === 'json' ? JSON.stringify(event) : `${event.id}  ${event.subject}  ${JSON.stringify(event.data)}`
 
 export async function events(io: Io, o: EventsOptions): Promise<void> {
   const client = await clientOf(io, o)

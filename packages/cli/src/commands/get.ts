@@ -23,6 +23,12 @@ export async function get(io: Io, resource: Resource, subject: string | undefine
     return
   }
   const numbers = { ...(o.limit ? { limit: Number(o.limit) } : {}), ...(o.start ? { start: Number(o.start) } : {}) }
-  const found = await client.query(resource.name, { ...numbers, q: o.query ?? [], ...(o.sort ? { sort: o.sort } : {}), ...(o.count ? { count: true } : {}), ...(fields ? { fields } : {}) })
+  const found = await client.query(resource.name, {
+    ...numbers,
+    q: o.query ?? [],
+    ...(o.sort ? { sort: o.sort } : {}),
+    ...(o.count ? { count: true } : {}),
+    ...(fields ? { fields } : {}),
+  })
   io.out(o.count ? String(found.total ?? 0) : await formatList(found.inventories, columns, o.output))
 }

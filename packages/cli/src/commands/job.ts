@@ -3,7 +3,7 @@ import { SkerryError } from '@skerry/contract'
 import { errorFromProblem } from '@skerry/sdk'
 import type { Io } from '../io.ts'
 import { type Format, formatOne } from '../output.ts'
-import { humanTime, progressLine } from '../progress.ts'
+import { progressLine } from '../progress.ts'
 import { clientOf, type Globals } from '../session.ts'
 
 type Options = Globals & { output: Format }
@@ -23,7 +23,8 @@ export async function retryJob(io: Io, uuid: string, o: Options): Promise<void> 
 /** `90s`, `15m`, `24h`, `7d` as seconds. */
 function seconds(text: string): number {
   const [, amount, unit] = /^(\d{1,7})([smhd]?)$/.exec(text) ?? []
-  if (amount === undefined) throw new SkerryError('invalid-argument', `--ttl: ${text} is no time such as 15m or 24h`, { field: 'ttl' })
+  if (amount === undefined)
+    throw new SkerryError('invalid-argument', `--ttl: ${text} is no time such as 15m or 24h`, { field: 'ttl' })
   return Number(amount) * { '': 1, s: 1, m: 60, h: 3_600, d: 86_400 }[unit as '' | 's' | 'm' | 'h' | 'd']
 }
 
@@ -32,6 +33,6 @@ export async function agentToken(io: Io, o: Options & { ttl?: string }): Promise
   const reply = await client.call('CreateAgentToken', o.ttl ? { ttlSeconds: seconds(o.ttl) } : {})
   if (o.output === 'table') {
     io.out(String(reply['token']))
-    io.err(`good once, for ${humanTime(Date.parse(String(reply['expiresAt'])) - Date.now())}\n`)
+    io.err(`good once, until ${String(reply['expiresAt'])}\n`)
   } else io.out(await formatOne(reply, [], o.output))
 }

@@ -18,7 +18,10 @@ export interface LoginOptions {
 async function passwordOf(io: Io, o: LoginOptions): Promise<string> {
   if (o.passwordFile) return (await io.readFile(o.passwordFile)).replace(/\r?\n$/, '')
   const given = o.password ?? io.env['SKERRY_PASSWORD'] ?? (await io.ask(`password of ${o.account}: `, { secret: true }))
-  if (given === undefined) throw new SkerryError('invalid-argument', 'there is nobody to ask for the password: use --password-file or SKERRY_PASSWORD', { field: 'password' })
+  if (given === undefined)
+    throw new SkerryError('invalid-argument', 'there is nobody to ask for the password: use --password-file or SKERRY_PASSWORD', {
+      field: 'password',
+    })
   return given
 }
 
@@ -28,8 +31,16 @@ export async function login(io: Io, o: LoginOptions): Promise<void> {
   const stored = (await readContexts(io.configFolder)).contexts[name]
   const { context: base } = stored ? await contextOf(io, { context: name }) : await contextOf(io, {})
   const { session: _old, ...rest } = stored ?? { url: base.url }
-  const nats = o.natsUrl ? { url: o.natsUrl, ...(o.creds ? { creds: o.creds } : {}), ...(o.natsCa ? { ca: o.natsCa } : {}) } : rest.nats
-  const context = { ...rest, url: o.url ?? base.url, account: o.account, ...(o.ca ? { ca: o.ca } : {}), ...(nats ? { nats } : {}) }
+  const nats = o.natsUrl
+    ? { url: o.natsUrl, ...(o.creds ? { creds: o.creds } : {}), ...(o.natsCa ? { ca: o.natsCa } : {}) }
+    : rest.nats
+  const context = {
+    ...rest,
+    url: o.url ?? base.url,
+    account: o.account,
+    ...(o.ca ? { ca: o.ca } : {}),
+    ...(nats ? { nats } : {}),
+  }
   const client = await clientFor(io, context)
   const session = await client.login(o.account, await passwordOf(io, o))
   await saveContext(io.configFolder, name, { ...context, session: session.uuid })

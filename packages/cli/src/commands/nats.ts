@@ -1,6 +1,7 @@
 /** `skerry nats sub|req|services`: look at the bus with the credentials of a context (Debian has no `nats` command). */
-import { SkerryError } from '@skerry/contract'
+
 import type { GatheringBus } from '@skerry/bus'
+import { SkerryError } from '@skerry/contract'
 import type { Io } from '../io.ts'
 import { contextOf, type Globals } from '../session.ts'
 
@@ -17,11 +18,15 @@ async function withBus<T>(io: Io, o: NatsOptions, run: (bus: GatheringBus) => Pr
   const { context } = await contextOf(io, o)
   const stored = context.nats
   const url = o.natsUrl ?? stored?.url
-  if (url === undefined) throw new SkerryError('invalid-argument', 'where is NATS? Use --nats-url, or skerry login --nats-url to keep it', { field: 'nats-url' })
+  if (url === undefined)
+    throw new SkerryError('invalid-argument', 'where is NATS? Use --nats-url, or skerry login --nats-url to keep it', {
+      field: 'nats-url',
+    })
   const [creds, ca] = [o.creds ?? stored?.creds, o.ca ?? stored?.ca]
   const { connectNats } = await import('@skerry/bus')
   const bus = await connectNats({
-    servers: [url], name: 'skerry-cli',
+    servers: [url],
+    name: 'skerry-cli',
     ...(creds ? { credentials: { creds: await io.readFile(creds) } } : {}),
     ...(ca ? { tls: { ca: await io.readFile(ca) } } : {}),
     ...(o.inbox ? { inboxPrefix: o.inbox } : {}),
@@ -40,7 +45,8 @@ export function sub(io: Io, pattern: string, o: NatsOptions): Promise<void> {
   return withBus(io, o, async (bus) => {
     bus.subscribe(pattern, (message) => io.out(`${message.subject}  ${JSON.stringify(message.data)}`))
     await bus.flush()
-    if (!io.interrupted.aborted) await new Promise<void>((resolve) => io.interrupted.addEventListener('abort', () => resolve(), { once: true }))
+    if (!io.interrupted.aborted)
+      await new Promise<void>((resolve) => io.interrupted.addEventListener('abort', () => resolve(), { once: true }))
   })
 }
 

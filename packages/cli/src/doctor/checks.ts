@@ -11,13 +11,37 @@ export interface Finding {
 }
 
 const GIB = 2 ** 30
-const finding = (check: string, verdict: Finding['verdict'], found: string, remedy = ''): Finding => ({ check, verdict, found, remedy: verdict === 'ok' ? '' : remedy })
+const finding = (check: string, verdict: Finding['verdict'], found: string, remedy = ''): Finding => ({
+  check,
+  verdict,
+  found,
+  remedy: verdict === 'ok' ? '' : remedy,
+})
 
-function kvm({ kvm: { present, usable, cpuFlags } }: Doctor): Finding {
+function kvm({ kvm: { present, usable, works, cpuFlags } }: Doctor): Finding {
+  if (usable && works === false) {
+    return finding(
+      'kvm',
+      'warn',
+      '/dev/kvm opens, but QEMU cannot run a CPU on it',
+      'give this machine full nested virtualisation; until then guests are emulated (slow)',
+    )
+  }
   if (usable) return finding('kvm', 'ok', '/dev/kvm can be opened')
-  if (present) return finding('kvm', 'warn', '/dev/kvm is there, but this user may not open it', 'add the user to the group kvm: usermod -aG kvm <user>; until then guests are emulated (slow)')
+  if (present)
+    return finding(
+      'kvm',
+      'warn',
+      '/dev/kvm is there, but this user may not open it',
+      'add the user to the group kvm: usermod -aG kvm <user>; until then guests are emulated (slow)',
+    )
   const why = cpuFlags ? 'the CPU can, but /dev/kvm is missing' : 'the CPU offers no vmx or svm'
-  return finding('kvm', 'warn', why, `${cpuFlags ? 'load the module: modprobe kvm_intel or kvm_amd' : 'switch virtualisation on in the firmware, or nested virtualisation on the outer host'}; until then guests are emulated (slow)`)
+  return finding(
+    'kvm',
+    'warn',
+    why,
+    `${cpuFlags ? 'load the module: modprobe kvm_intel or kvm_amd' : 'switch virtualisation on in the firmware, or nested virtualisation on the outer host'}; until then guests are emulated (slow)`,
+  )
 }
 
 function clock({ clock: { synchronised } }: Doctor): Finding {
@@ -29,18 +53,41 @@ function clock({ clock: { synchronised } }: Doctor): Finding {
 function disk({ path, totalBytes, availableBytes }: Doctor['disks'][number]): Finding {
   const found = `${path}: ${humanBytes(availableBytes)} of ${humanBytes(totalBytes)} free`
   if (availableBytes < GIB) return finding('disk', 'fail', found, 'free space there, or set SKERRY_STATE_DIR to a larger disk')
-  return finding('disk', availableBytes < 10 * GIB ? 'warn' : 'ok', found, 'images and volumes need room: 10 GiB or more is better')
+  return finding(
+    'disk',
+    availableBytes < 10 * GIB ? 'warn' : 'ok',
+    found,
+    'images and volumes need room: 10 GiB or more is better',
+  )
 }
 
 function mtu({ uplink }: Doctor): Finding {
-  if (uplink === undefined) return finding('mtu', 'warn', 'there is no default route', 'guests will not reach outside: ip route add default via <gateway>')
+  if (uplink === undefined)
+    return finding(
+      'mtu',
+      'warn',
+      'there is no default route',
+      'guests will not reach outside: ip route add default via <gateway>',
+    )
   const found = `${uplink.name}: ${uplink.mtu}`
-  return finding('mtu', uplink.mtu < 1500 ? 'warn' : 'ok', found, `guests assume 1500: raise it (ip link set ${uplink.name} mtu 1500) or expect large packets to be lost`)
+  return finding(
+    'mtu',
+    uplink.mtu < 1500 ? 'warn' : 'ok',
+    found,
+    `guests assume 1500: raise it (ip link set ${uplink.name} mtu 1500) or expect large packets to be lost`,
+  )
 }
 
 function forward({ forwardPolicy, ipForward }: Doctor): Finding {
-  if (forwardPolicy === 'drop') return finding('forward', 'warn', 'the FORWARD chain drops by default (Docker or ufw did that)', 'let bridged guests through: iptables -I DOCKER-USER -i sk+ -j ACCEPT, or ufw default allow routed')
-  if (ipForward === false) return finding('forward', 'ok', 'no FORWARD policy drops; the router switches forwarding on in its own namespace')
+  if (forwardPolicy === 'drop')
+    return finding(
+      'forward',
+      'warn',
+      'the FORWARD chain drops by default (Docker or ufw did that)',
+      'let bridged guests through: iptables -I DOCKER-USER -i sk+ -j ACCEPT, or ufw default allow routed',
+    )
+  if (ipForward === false)
+    return finding('forward', 'ok', 'no FORWARD policy drops; the router switches forwarding on in its own namespace')
   return finding('forward', 'ok', forwardPolicy === undefined ? 'no FORWARD policy' : 'FORWARD accepts')
 }
 
@@ -64,11 +111,21 @@ function version(name: string, text: string | undefined): Finding {
   const { least, package: pkg } = wanted[name] ?? { least: '0', package: name }
   if (text === undefined) return finding(name, 'fail', 'not installed', `apt-get install ${pkg}`)
   const number = /\d+(\.\d+)+/.exec(text)?.[0] ?? '0'
-  return finding(name, atLeast(number, least) ? 'ok' : 'warn', number, `${least} or newer is known to work: apt-get install ${pkg}`)
+  return finding(
+    name,
+    atLeast(number, least) ? 'ok' : 'warn',
+    number,
+    `${least} or newer is known to work: apt-get install ${pkg}`,
+  )
 }
 
 export function diagnose(facts: Doctor): Finding[] {
-  const node = finding('node', atLeast(facts.node.replace(/^v/, ''), '20.0.0') ? 'ok' : 'fail', facts.node, 'Node.js 20 or newer is needed')
+  const node = finding(
+    'node',
+    atLeast(facts.node.replace(/^v/, ''), '20.0.0') ? 'ok' : 'fail',
+    facts.node,
+    'Node.js 20 or newer is needed',
+  )
   const programs = Object.keys(wanted).map((name) => version(name, facts.versions[name]))
   return [kvm(facts), clock(facts), ...facts.disks.map(disk), mtu(facts), forward(facts), node, ...programs]
 }

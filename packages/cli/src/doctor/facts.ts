@@ -1,6 +1,7 @@
 /** What `skerry doctor` looks at on this machine. Undefined: could not be found out. */
 export interface Doctor {
-  kvm: { present: boolean; usable: boolean; cpuFlags: boolean }
+  /** `works`: QEMU could set a virtual CPU up with it; undefined where there is no QEMU to ask */
+  kvm: { present: boolean; usable: boolean; works: boolean | undefined; cpuFlags: boolean }
   clock: { synchronised: boolean | undefined }
   disks: { path: string; totalBytes: number; availableBytes: number }[]
   /** of the interface that has the default route */

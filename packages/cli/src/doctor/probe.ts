@@ -22,13 +22,32 @@ async function may(path: string, mode: number): Promise<boolean> {
   )
 }
 
-async function kvm(): Promise<Doctor['kvm']> {
+/** A half-emulated /dev/kvm opens and then fails: QEMU is asked to set up one CPU, and leaves before the guest would run. */
+const oneCpu = ['-accel', 'kvm', '-machine', 'q35', '-cpu', 'host', '-nodefaults', '-display', 'none', '-S', '-monitor', 'stdio']
+
+async function kvmWorks(exec: Exec): Promise<boolean | undefined> {
+  if ((await say(exec, 'qemu-system-x86_64', ['--version'])) === undefined) return undefined
+  return exec.run('qemu-system-x86_64', oneCpu, { timeoutMs: TIMEOUT_MS, input: 'quit\n' }).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function kvm(exec: Exec): Promise<Doctor['kvm']> {
   const cpu = await readFile('/proc/cpuinfo', 'utf8')
-  return { present: await may('/dev/kvm', constants.F_OK), usable: await may('/dev/kvm', constants.R_OK | constants.W_OK), cpuFlags: /\b(vmx|svm)\b/.test(cpu) }
+  const usable = await may('/dev/kvm', constants.R_OK | constants.W_OK)
+  return {
+    present: await may('/dev/kvm', constants.F_OK),
+    usable,
+    works: usable ? await kvmWorks(exec) : undefined,
+    cpuFlags: /\b(vmx|svm)\b/.test(cpu),
+  }
 }
 
 async function clock(exec: Exec): Promise<Doctor['clock']> {
-  const said = (await say(exec, 'timedatectl', ['show', '-p', 'NTPSynchronized', '--value'])) ?? (await say(exec, 'chronyc', ['-c', 'tracking']))
+  const said =
+    (await say(exec, 'timedatectl', ['show', '-p', 'NTPSynchronized', '--value'])) ??
+    (await say(exec, 'chronyc', ['-c', 'tracking']))
   if (said === undefined) return { synchronised: undefined }
   return { synchronised: said.trim() === 'yes' || /,Normal\s*$/.test(said) }
 }
@@ -44,7 +63,9 @@ async function uplink(exec: Exec): Promise<Doctor['uplink']> {
   return link ? { name: route.dev, mtu: link.mtu } : undefined
 }
 
-const chains = z.object({ nftables: z.array(z.object({ chain: z.object({ hook: z.string().optional(), policy: z.string().optional() }).optional() })) })
+const chains = z.object({
+  nftables: z.array(z.object({ chain: z.object({ hook: z.string().optional(), policy: z.string().optional() }).optional() })),
+})
 
 /** `drop` if any chain on the forward hook drops by default. */
 async function forwardPolicy(exec: Exec): Promise<Doctor['forwardPolicy']> {
@@ -55,14 +76,29 @@ async function forwardPolicy(exec: Exec): Promise<Doctor['forwardPolicy']> {
 }
 
 const programs: Record<string, [string, string[]]> = {
-  qemu: ['qemu-system-x86_64', ['--version']], libvirtd: ['libvirtd', ['--version']], dnsmasq: ['dnsmasq', ['--version']], nft: ['nft', ['--version']], 'nats-server': ['nats-server', ['--version']],
+  qemu: ['qemu-system-x86_64', ['--version']],
+  libvirtd: ['libvirtd', ['--version']],
+  dnsmasq: ['dnsmasq', ['--version']],
+  nft: ['nft', ['--version']],
+  'nats-server': ['nats-server', ['--version']],
 }
 
 /** `folders`: whose free space matters. */
 export async function probe(folders: readonly string[]): Promise<Doctor> {
   const exec = realExec()
-  const versions = Object.fromEntries(await Promise.all(Object.entries(programs).map(async ([name, [cmd, argv]]) => [name, await say(exec, cmd, argv)] as const)))
+  const versions = Object.fromEntries(
+    await Promise.all(Object.entries(programs).map(async ([name, [cmd, argv]]) => [name, await say(exec, cmd, argv)] as const)),
+  )
   const disks = await Promise.all(folders.map(async (path) => ({ path, ...(await files().capacity(path)) })))
   const ipForward = (await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8')).trim() === '1'
-  return { kvm: await kvm(), clock: await clock(exec), disks, uplink: await uplink(exec), forwardPolicy: await forwardPolicy(exec), ipForward, versions, node: process.version }
+  return {
+    kvm: await kvm(exec),
+    clock: await clock(exec),
+    disks,
+    uplink: await uplink(exec),
+    forwardPolicy: await forwardPolicy(exec),
+    ipForward,
+    versions,
+    node: process.version,
+  }
 }

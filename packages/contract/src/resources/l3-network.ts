@@ -1,5 +1,16 @@
 import { z } from 'zod'
-import { attach, call, changeState, create, defineResource, enabledDisabled, enabledState, query, remove, update } from '../resource.ts'
+import {
+  attach,
+  call,
+  changeState,
+  create,
+  defineResource,
+  enabledDisabled,
+  enabledState,
+  query,
+  remove,
+  update,
+} from '../resource.ts'
 import { hostname, ipv4, uuid } from '../scalars.ts'
 
 export const networkServiceType = z.enum(['DHCP', 'DNS', 'SNAT'])
@@ -9,14 +20,27 @@ const category = z.enum(['Public', 'Private', 'System'])
 
 /** An IP subnet with its services (zstack-core §2.7). */
 export const l3Network = defineResource({
-  name: 'l3Network', noun: 'l3-network', path: '/l3-networks',
+  name: 'l3Network',
+  noun: 'l3-network',
+  path: '/l3-networks',
   inventory: { sdk: 'L3NetworkInventory', java: 'org.zstack.header.network.l3.L3NetworkInventory' },
   summary: 'An IP network with ranges, DNS and services',
   fields: {
-    type: z.string(), zoneUuid: uuid, l2NetworkUuid: uuid, state: enabledState, dnsDomain: hostname.nullable().optional(), system: z.boolean(), category,
-    ipVersion: z.number().int(), enableIPAM: z.boolean(), isolated: z.boolean().optional(), dns: z.array(ipv4), networkServices: z.array(serviceRef),
+    type: z.string(),
+    zoneUuid: uuid,
+    l2NetworkUuid: uuid,
+    state: enabledState,
+    dnsDomain: hostname.nullable().optional(),
+    system: z.boolean(),
+    category,
+    ipVersion: z.number().int(),
+    enableIPAM: z.boolean(),
+    isolated: z.boolean().optional(),
+    dns: z.array(ipv4),
+    networkServices: z.array(serviceRef),
     /** vrouter agent that serves this network, and the number of its uplink subnet on that host */
-    routerAgentUuid: uuid.nullable(), routerUplink: z.number().int().nullable(),
+    routerAgentUuid: uuid.nullable(),
+    routerUplink: z.number().int().nullable(),
   },
   hidden: ['routerAgentUuid', 'routerUplink'],
   states: enabledDisabled,
@@ -28,26 +52,72 @@ export const l3Network = defineResource({
   columns: ['name', 'uuid', 'category', 'state', 'dnsDomain'],
   apis: [
     create('CreateL3Network', '/l3-networks', {
-      of: 'l3Network', workflow: 'l3Network.create', summary: 'Create an IP network',
+      of: 'l3Network',
+      workflow: 'l3Network.create',
+      summary: 'Create an IP network',
       params: {
-        l2NetworkUuid: uuid, type: z.enum(['L3BasicNetwork']).optional(), category: category.optional(), ipVersion: z.literal(4).optional(),
-        system: z.boolean().optional(), dnsDomain: hostname.optional(), enableIPAM: z.boolean().optional(),
+        l2NetworkUuid: uuid,
+        type: z.enum(['L3BasicNetwork']).optional(),
+        category: category.optional(),
+        ipVersion: z.literal(4).optional(),
+        system: z.boolean().optional(),
+        dnsDomain: hostname.optional(),
+        enableIPAM: z.boolean().optional(),
       },
     }),
     query('QueryL3Network', '/l3-networks', 'l3Network'),
-    update('UpdateL3Network', '/l3-networks/{uuid}/actions', 'l3Network', { dnsDomain: hostname.optional(), category: category.optional(), system: z.boolean().optional() }),
+    update('UpdateL3Network', '/l3-networks/{uuid}/actions', 'l3Network', {
+      dnsDomain: hostname.optional(),
+      category: category.optional(),
+      system: z.boolean().optional(),
+    }),
     changeState('ChangeL3NetworkState', '/l3-networks/{uuid}/actions', 'l3Network', ['enable', 'disable']),
-    attach('AddDnsToL3Network', 'POST', '/l3-networks/{l3NetworkUuid}/dns', { of: 'l3Network', workflow: 'l3Network.addDns', verb: 'add-dns', params: { dns: ipv4 }, summary: 'Give the guests of a network a DNS server' }),
-    attach('RemoveDnsFromL3Network', 'DELETE', '/l3-networks/{l3NetworkUuid}/dns/{dns}', { of: 'l3Network', workflow: 'l3Network.removeDns', verb: 'remove-dns', params: { dns: ipv4 }, summary: 'Take a DNS server from a network' }),
-    attach('AttachNetworkServiceToL3Network', 'POST', '/l3-networks/{l3NetworkUuid}/network-services', { of: 'l3Network', workflow: 'l3Network.attachServices', verb: 'attach-services', params: { networkServices: serviceMap }, summary: 'Switch services of a network on' }),
-    attach('DetachNetworkServiceFromL3Network', 'DELETE', '/l3-networks/{l3NetworkUuid}/network-services', { of: 'l3Network', workflow: 'l3Network.detachServices', verb: 'detach-services', params: { networkServices: serviceMap.optional(), service: networkServiceType.optional() }, summary: 'Switch services of a network off' }),
+    attach('AddDnsToL3Network', 'POST', '/l3-networks/{l3NetworkUuid}/dns', {
+      of: 'l3Network',
+      workflow: 'l3Network.addDns',
+      verb: 'add-dns',
+      params: { dns: ipv4 },
+      summary: 'Give the guests of a network a DNS server',
+    }),
+    attach('RemoveDnsFromL3Network', 'DELETE', '/l3-networks/{l3NetworkUuid}/dns/{dns}', {
+      of: 'l3Network',
+      workflow: 'l3Network.removeDns',
+      verb: 'remove-dns',
+      params: { dns: ipv4 },
+      summary: 'Take a DNS server from a network',
+    }),
+    attach('AttachNetworkServiceToL3Network', 'POST', '/l3-networks/{l3NetworkUuid}/network-services', {
+      of: 'l3Network',
+      workflow: 'l3Network.attachServices',
+      verb: 'attach-services',
+      params: { networkServices: serviceMap },
+      summary: 'Switch services of a network on',
+    }),
+    attach('DetachNetworkServiceFromL3Network', 'DELETE', '/l3-networks/{l3NetworkUuid}/network-services', {
+      of: 'l3Network',
+      workflow: 'l3Network.detachServices',
+      verb: 'detach-services',
+      params: { networkServices: serviceMap.optional(), service: networkServiceType.optional() },
+      summary: 'Switch services of a network off',
+    }),
     call('GetFreeIp', 'GET', '/l3-networks/ip/free', {
-      verb: 'free-ips', summary: 'Addresses that nobody holds',
-      params: { l3NetworkUuid: uuid.optional(), ipRangeUuid: uuid.optional(), start: ipv4.optional(), limit: z.number().int().min(1).max(1000).optional() },
-      result: { kind: 'fields', schema: z.object({ inventories: z.array(z.object({ ipRangeUuid: uuid, ip: ipv4, netmask: ipv4, gateway: ipv4 })) }) },
+      verb: 'free-ips',
+      summary: 'Addresses that nobody holds',
+      params: {
+        l3NetworkUuid: uuid.optional(),
+        ipRangeUuid: uuid.optional(),
+        start: ipv4.optional(),
+        limit: z.number().int().min(1).max(1000).optional(),
+      },
+      result: {
+        kind: 'fields',
+        schema: z.object({ inventories: z.array(z.object({ ipRangeUuid: uuid, ip: ipv4, netmask: ipv4, gateway: ipv4 })) }),
+      },
     }),
     call('CheckIpAvailability', 'GET', '/l3-networks/{l3NetworkUuid}/ip/{ip}/availability', {
-      verb: 'check-ip', summary: 'Is this address free?', params: { ip: ipv4, arpCheck: z.boolean().optional(), ipRangeCheck: z.boolean().optional() },
+      verb: 'check-ip',
+      summary: 'Is this address free?',
+      params: { ip: ipv4, arpCheck: z.boolean().optional(), ipRangeCheck: z.boolean().optional() },
       result: { kind: 'fields', schema: z.object({ available: z.boolean(), reason: z.string().optional() }) },
     }),
     remove('DeleteL3Network', '/l3-networks/{uuid}', 'l3Network', { workflow: 'l3Network.delete' }),
@@ -56,8 +126,13 @@ export const l3Network = defineResource({
 
 /** A router's uplink subnet on its host; key `<vrouter agent uuid>:<number>`, so that no two routers of a host share one. */
 export const routerUplink = defineResource({
-  name: 'routerUplink', noun: 'router-uplink', path: '/l3-networks/uplinks', summary: 'The uplink subnet of a router',
+  name: 'routerUplink',
+  noun: 'router-uplink',
+  path: '/l3-networks/uplinks',
+  summary: 'The uplink subnet of a router',
   fields: { agentUuid: uuid, l3NetworkUuid: uuid, number: z.number().int() },
   edges: { l3Network: { to: 'l3Network', via: 'l3NetworkUuid', kind: 'parent', onDelete: 'cascade', inverse: 'uplinks' } },
-  indexes: ['agentUuid', 'l3NetworkUuid'], columns: ['uuid', 'agentUuid', 'l3NetworkUuid'], apis: [],
+  indexes: ['agentUuid', 'l3NetworkUuid'],
+  columns: ['uuid', 'agentUuid', 'l3NetworkUuid'],
+  apis: [],
 })

@@ -4,7 +4,9 @@ import { networkServiceType } from './l3-network.ts'
 
 /** Who can serve networks. One is built in: agent-vrouter (zstack-core §2.8). */
 export const networkServiceProvider = defineResource({
-  name: 'networkServiceProvider', noun: 'network-service-provider', path: '/network-services/providers',
+  name: 'networkServiceProvider',
+  noun: 'network-service-provider',
+  path: '/network-services/providers',
   inventory: { sdk: 'NetworkServiceProviderInventory' },
   summary: 'Who serves DHCP, DNS and NAT',
   fields: { type: z.string(), networkServiceTypes: z.array(networkServiceType) },

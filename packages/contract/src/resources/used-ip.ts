@@ -4,10 +4,22 @@ import { ipv4, uuid } from '../scalars.ts'
 
 /** An address in use; key `<l3NetworkUuid>:<ip>`, so it can't be given twice (DESIGN §3). */
 export const usedIp = defineResource({
-  name: 'usedIp', noun: 'ip-address', path: '/l3-networks/ip-address',
+  name: 'usedIp',
+  noun: 'ip-address',
+  path: '/l3-networks/ip-address',
   inventory: { sdk: 'UsedIpInventory' },
   summary: 'An address that is in use',
-  fields: { l3NetworkUuid: uuid, ipRangeUuid: uuid, ip: ipv4, ipInLong: z.number().int(), netmask: ipv4, gateway: ipv4, ipVersion: z.number().int(), usedFor: z.string().nullable().optional(), vmNicUuid: uuid.nullable() },
+  fields: {
+    l3NetworkUuid: uuid,
+    ipRangeUuid: uuid,
+    ip: ipv4,
+    ipInLong: z.number().int(),
+    netmask: ipv4,
+    gateway: ipv4,
+    ipVersion: z.number().int(),
+    usedFor: z.string().nullable().optional(),
+    vmNicUuid: uuid.nullable(),
+  },
   edges: {
     vmNic: { to: 'vmNic', via: 'vmNicUuid', kind: 'parent', onDelete: 'cascade', inverse: 'usedIps', inline: true },
     l3Network: { to: 'l3Network', via: 'l3NetworkUuid', kind: 'parent', onDelete: 'cascade', inverse: 'usedIps' },

@@ -86,7 +86,8 @@ export function fakeFiles(disk: FakeDisk): Files {
       return view
     },
     sink: async (path, opts = {}) => {
-      disk.put(absolute(path), (opts.append && file(path)?.data) || new Uint8Array(), { mode: opts.mode })
+      const old = opts.append ? file(path) : undefined
+      disk.put(absolute(path), old?.data ?? new Uint8Array(), { mode: opts.mode, sizeBytes: old?.sizeBytes })
       return {
         write: async (chunk) => disk.put(path, Buffer.concat([file(path)?.data ?? new Uint8Array(), chunk])),
         close: async () => undefined,

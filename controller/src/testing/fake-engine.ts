@@ -2,24 +2,41 @@
  * An engine that carries out nothing: it answers every call with a sample of what the contract promises, at once and always
  * the same. It fails on demand: a resource named `fail-<error code>`, or an account of that name at login.
  */
-import { type ErrorCode, errors, type Resource, type Row, resourceOf, resources, SkerryError, toErrorBody } from '@skerry/contract'
+import {
+  type ErrorCode,
+  errors,
+  type Resource,
+  type Row,
+  resourceOf,
+  resources,
+  SkerryError,
+  toErrorBody,
+} from '@skerry/contract'
 import { Graph } from '@skerry/graph'
-import type { Call, Caller, Engine, JobView, PlanView } from '../src/engine/port.ts'
-import { createHttp, type HttpOptions } from '../src/http/index.ts'
-import { render } from '../src/inventory/index.ts'
-import { sample, sampleRow } from './http-sample.ts'
+import type { Call, Caller, Engine, JobView, PlanView } from '../engine/port.ts'
+import { createHttp, type HttpOptions } from '../http/index.ts'
+import { render } from '../inventory/index.ts'
+import { sample, sampleRow } from './sample.ts'
 
 export const SESSION = '5'.repeat(32)
 export const VIEWER_SESSION = '6'.repeat(32)
 export const T0 = Date.UTC(2017, 10, 14, 22, 20, 57)
 
-const table = Object.fromEntries(Object.values(resources as Record<string, Resource>).map((r) => [r.name, { indexes: r.indexes }]))
+const table = Object.fromEntries(
+  Object.values(resources as Record<string, Resource>).map((r) => [r.name, { indexes: r.indexes }]),
+)
 
 /** Sentinel names: `fail-no-host` fails as `no-host`. */
 function failOnDemand(params: Row): void {
   const name = String(params['name'] ?? params['accountName'] ?? '')
   const code = name.replace(/^fail-/, '')
-  if (name.startsWith('fail-') && code in errors) throw new SkerryError(code as ErrorCode, `asked to fail as ${code}`, { step: 'place' }, { cause: new SkerryError('agent-absent', 'no agent on host h1') })
+  if (name.startsWith('fail-') && code in errors)
+    throw new SkerryError(
+      code as ErrorCode,
+      `asked to fail as ${code}`,
+      { step: 'place' },
+      { cause: new SkerryError('agent-absent', 'no agent on host h1') },
+    )
 }
 
 export class FakeEngine implements Engine {
@@ -28,6 +45,8 @@ export class FakeEngine implements Engine {
   readonly calls: Call[] = []
   /** jobs stay `processing` until `finish` while this is set */
   hold = false
+  /** what `RequestConsoleAccess` answers as token */
+  volatileToken: string | undefined
   #seq = 0
   #id = 0
 
@@ -48,15 +67,26 @@ export class FakeEngine implements Engine {
     const resource = resourceOf(result.of)!
     const uuid = call.params['uuid'] ?? call.params['resourceUuid']
     const known = typeof uuid === 'string' ? this.graph.get(resource.name, uuid) : undefined
-    const given = Object.fromEntries(Object.entries(call.params).filter(([field]) => field in resource.fields || field === 'name'))
+    const given = Object.fromEntries(
+      Object.entries(call.params).filter(([field]) => field in resource.fields || field === 'name'),
+    )
+    if (resource.name === 'console' && this.volatileToken) given['token'] = this.volatileToken
     const row = known ?? sampleRow(resource, { ...given, ...(typeof uuid === 'string' ? { uuid } : {}) })
-    return result.kind === 'inventory' ? { inventory: render(this.graph, resource, row) } : { inventories: [render(this.graph, resource, row)] }
+    return result.kind === 'inventory'
+      ? { inventory: render(this.graph, resource, row) }
+      : { inventories: [render(this.graph, resource, row)] }
   }
 
   #job(call: Call): JobView {
     const uuid = call.jobUuid ?? this.newUuid()
     const base = { uuid, api: call.api.api, step: 'place', steps: ['check', 'place', 'make'], createDate: T0 }
-    if (this.hold) return { ...base, state: 'processing', finishedAt: null, progress: { step: 'place', doneBytes: 512, totalBytes: 1024, remainingMs: 3_000, percent: 50, at: T0 } }
+    if (this.hold)
+      return {
+        ...base,
+        state: 'processing',
+        finishedAt: null,
+        progress: { step: 'place', doneBytes: 512, totalBytes: 1024, remainingMs: 3_000, percent: 50, at: T0 },
+      }
     try {
       return { ...base, state: 'done', result: this.#result(call), finishedAt: T0 }
     } catch (error) {
@@ -65,7 +95,8 @@ export class FakeEngine implements Engine {
   }
 
   async accept(call: Call): Promise<JobView> {
-    if (String(call.params['name'] ?? '') === 'refuse-conflict') throw new SkerryError('conflict', 'refused before it became a job')
+    if (String(call.params['name'] ?? '') === 'refuse-conflict')
+      throw new SkerryError('conflict', 'refused before it became a job')
     this.calls.push(call)
     const job = this.#job(call)
     this.jobs.set(job.uuid, job)
@@ -94,7 +125,14 @@ export class FakeEngine implements Engine {
   }
 
   async plan(call: Call): Promise<PlanView> {
-    return { workflow: call.api.workflow ?? '', steps: ['check', 'place'], cascade: [], changes: [], agents: [], hash: `plan-${this.#seq}` }
+    return {
+      workflow: call.api.workflow ?? '',
+      steps: ['check', 'place'],
+      cascade: [],
+      changes: [],
+      agents: [],
+      hash: `plan-${this.#seq}`,
+    }
   }
 
   session(uuid: string): Caller | undefined {
@@ -114,11 +152,20 @@ export function fakeHttp(o: Partial<HttpOptions> = {}) {
   const logged: Logged[] = []
   const keep = (facts: Record<string, unknown>, message: string) => void logged.push({ facts, message })
   const clock = { at: T0, now: () => clock.at }
-  const app = createHttp({ engine, clock, log: { info: keep, warn: keep, error: keep }, version: '0.1.0', newUuid: engine.newUuid, ready: () => true, ...o })
+  const app = createHttp({
+    engine,
+    clock,
+    log: { info: keep, warn: keep, error: keep },
+    version: '0.1.0',
+    newUuid: engine.newUuid,
+    ready: () => true,
+    ...o,
+  })
   const send = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
     Promise.resolve(
       app.request(`http://site.test:8080${path}`, {
-        method, headers: { authorization: `OAuth ${SESSION}`, ...headers },
+        method,
+        headers: { authorization: `OAuth ${SESSION}`, ...headers },
         ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       }),
     )

@@ -2,7 +2,7 @@
 import * as contract from '@skerry/contract'
 import { baseFields, type Resource, type Row } from '@skerry/contract'
 import type { z } from 'zod'
-import { elementOf, shapeOf, unwrap, valueOf } from '../src/inventory/index.ts'
+import { elementOf, mapValueOf, shapeOf, unwrap } from '../inventory/index.ts'
 
 const scalars = new Map<unknown, unknown>([
   [contract.uuid, 'a'.repeat(32)],
@@ -21,7 +21,11 @@ const scalars = new Map<unknown, unknown>([
 
 /** Fields whose pattern is the resource's own. */
 const byField: Record<string, unknown> = {
-  url: 'http://images.example/disk.qcow2', checksum: `md5:${'0'.repeat(32)}`, machineId: 'd'.repeat(32), token: 't'.repeat(32), deleteMode: 'Permissive',
+  url: 'http://images.example/disk.qcow2',
+  checksum: `md5:${'0'.repeat(32)}`,
+  machineId: 'd'.repeat(32),
+  token: 't'.repeat(32),
+  deleteMode: 'Permissive',
 }
 
 /** A value that the schema accepts. */
@@ -33,8 +37,9 @@ export function sample(schema: z.ZodType, field = ''): unknown {
   if (def.type === 'enum') return Object.values((def as unknown as { entries: Record<string, string> }).entries)[0]
   if (def.type === 'literal') return (def as unknown as { values: unknown[] }).values[0]
   if (def.type === 'array') return [sample(elementOf(inner), field)]
-  if (def.type === 'record') return { ['a'.repeat(32)]: sample(valueOf(inner)) }
-  if (def.type === 'object') return Object.fromEntries(Object.entries(shapeOf(inner)).map(([name, one]) => [name, sample(one, name)]))
+  if (def.type === 'record') return { ['a'.repeat(32)]: sample(mapValueOf(inner)) }
+  if (def.type === 'object')
+    return Object.fromEntries(Object.entries(shapeOf(inner)).map(([name, one]) => [name, sample(one, name)]))
   if (def.type === 'boolean') return true
   if (def.type === 'string') return 'text'
   return [1, 10, 4].find((n) => inner.safeParse(n).success) ?? 1
@@ -43,11 +48,18 @@ export function sample(schema: z.ZodType, field = ''): unknown {
 /** A row of the resource with every declared field. `overrides` win. */
 export function sampleRow(resource: Resource, overrides: Row = {}): Row {
   const declared: Record<string, z.ZodType> = { ...baseFields, ...resource.fields }
-  return { ...Object.fromEntries(Object.entries(declared).map(([field, schema]) => [field, sample(schema, field)])), ...overrides }
+  return {
+    ...Object.fromEntries(Object.entries(declared).map(([field, schema]) => [field, sample(schema, field)])),
+    ...overrides,
+  }
 }
 
 /** Parameters that the API accepts: the required ones, or all. */
 export function sampleParams(api: contract.Api, o: { all?: boolean } = {}): Row {
   const entries = Object.entries(api.params.shape as Record<string, z.ZodType>)
-  return Object.fromEntries(entries.filter(([, schema]) => o.all || !schema.safeParse(undefined).success).map(([name, schema]) => [name, sample(schema, name)]))
+  return Object.fromEntries(
+    entries
+      .filter(([, schema]) => o.all || !schema.safeParse(undefined).success)
+      .map(([name, schema]) => [name, sample(schema, name)]),
+  )
 }

@@ -1,0 +1,63 @@
+/** [format] What the agent remembers of a VM, in its ledger's facts: without it a restart would forget why a guest is off. */
+import { canonicalJson, domainName, SkerryError } from '@skerry/contract'
+import type { Facts } from '@skerry/reconcile'
+import { z } from 'zod'
+
+const fields = {
+  /** The highest placement epoch seen, in which history: a restore begins another one. */
+  epoch: z.object({ incarnation: z.number().int(), placementEpoch: z.number().int() }),
+  /** The power that was last asked for and carried out, or begun. */
+  acted: z.object({ power: z.enum(['Running', 'Stopped']), placementEpoch: z.number().int() }),
+  /** Boot of the host in which it was last seen running. */
+  bootId: z.string(),
+  /** When the guest was asked to power itself off: milliseconds of the host's monotonic clock in that boot. */
+  asked: z.object({ atMs: z.number(), bootId: z.string(), graceMs: z.number() }),
+  /** Why it has been off since it last ran. */
+  stopped: z.object({ cause: z.string() }),
+}
+
+export interface VmMemory {
+  epoch?: z.infer<(typeof fields)['epoch']>
+  acted?: z.infer<(typeof fields)['acted']>
+  bootId?: string
+  asked?: z.infer<(typeof fields)['asked']>
+  stopped?: z.infer<(typeof fields)['stopped']>
+}
+
+/** Facts of another version that can't be read count as not known. */
+export function readVmMemory(facts: Facts): VmMemory {
+  const entries = Object.entries(fields).flatMap(([key, schema]) => {
+    const parsed = schema.safeParse(facts[key])
+    return parsed.success ? [[key, parsed.data]] : []
+  })
+  return Object.fromEntries(entries) as VmMemory
+}
+
+/** The difference as a patch, null for what is forgotten; undefined when there is none. */
+export function memoryPatch(before: VmMemory, after: VmMemory): Record<string, unknown> | undefined {
+  const patch: Record<string, unknown> = {}
+  for (const key of Object.keys(fields) as (keyof VmMemory)[]) {
+    if (canonicalJson(before[key]) !== canonicalJson(after[key])) patch[key] = after[key] ?? null
+  }
+  return Object.keys(patch).length > 0 ? patch : undefined
+}
+
+/** sockaddr_un.sun_path, less the final zero. */
+const MAX_SOCKET_PATH = 107
+
+export interface VmFolder {
+  folder: string
+  serial: string
+  vnc: string
+  log: string
+}
+
+/** Where a VM's sockets and console log are: `<stateDir>/vms/<uuid>/`. */
+export function vmFolder(stateDir: string, uuid: string): VmFolder {
+  const folder = `${stateDir}/vms/${uuid}`
+  const paths = { folder, serial: `${folder}/serial`, vnc: `${folder}/vnc`, log: `${folder}/console.log` }
+  if (paths.serial.length > MAX_SOCKET_PATH) {
+    throw new SkerryError('invalid-argument', 'the state folder is too long for the path of a socket', { stateDir, domain: domainName(uuid), limit: MAX_SOCKET_PATH })
+  }
+  return paths
+}

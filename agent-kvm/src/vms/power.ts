@@ -1,0 +1,80 @@
+/**
+ * When a guest is started, asked to end, or cut. Pure.
+ *
+ * A start is asked for by a document: power `Running` with a placementEpoch above that of the last start, or after `Stopped`. A
+ * newer generation alone is no order to start: documents are also renewed by a rename or another version of the controller,
+ * and a guest that powered itself off stays off then. It also stays off over restarts of the agent (memory), and over a boot of
+ * the host; only what ran when the host went down is started again, if its autonomy allows that.
+ */
+import type { Generation, kvmDesired } from '@skerry/contract'
+import type { VmMemory } from './memory.ts'
+import type { SeenVm } from './observe.ts'
+
+export type PowerStep = 'none' | 'start' | 'ask' | 'cut'
+
+export interface PowerPlan {
+  step: PowerStep
+  /** What is to be remembered once the step was taken. */
+  memory: VmMemory
+}
+
+/** The host went down with it: what runs again after a boot. */
+const HOST = 'host'
+
+const causes: Readonly<Record<string, string>> = { shutdown: 'guest', host: HOST, destroyed: 'destroyed', crashed: 'crash', failed: 'failed', saved: 'saved', migrated: 'migrated' }
+/** Why a domain is off, in the words of a status, from libvirt's reason. */
+export const causeOf = (reason: string | undefined): string => causes[reason ?? ''] ?? 'unknown'
+
+interface Want {
+  generation: Generation
+  spec: kvmDesired.VmSpec
+}
+
+/** Another host may have been given this VM since: in this history, a higher placement epoch was seen. */
+export function isStale({ generation, spec }: Want, memory: VmMemory): boolean {
+  const known = memory.epoch
+  return known !== undefined && known.incarnation === generation.incarnation && spec.placementEpoch < known.placementEpoch
+}
+
+export function powerPlan(want: Want, seen: SeenVm): PowerPlan {
+  const stale = isStale(want, seen.memory)
+  // Never to run it is what the epoch protects; stopping it is always right.
+  if (stale && want.spec.power.state === 'Running') return { step: 'none', memory: seen.memory }
+  const epoch = { incarnation: want.generation.incarnation, placementEpoch: want.spec.placementEpoch }
+  const memory = stale ? seen.memory : { ...seen.memory, epoch }
+  return want.spec.power.state === 'Running' ? keepRunning(want.spec, { ...seen, memory }) : keepStopped(want.spec, { ...seen, memory })
+}
+
+function keepRunning(spec: kvmDesired.VmSpec, seen: SeenVm): PowerPlan {
+  const { memory, bootId } = seen
+  const running: VmMemory = { ...memory, acted: { power: 'Running', placementEpoch: spec.placementEpoch }, bootId, stopped: undefined }
+  const askedBefore = memory.asked?.bootId === bootId ? memory.asked : undefined
+  if (seen.domain?.active) {
+    // Asked to end before the order was taken back, it may still do so for a while: then it is started again.
+    const fresh = askedBefore && seen.atMs < askedBefore.atMs + askedBefore.graceMs
+    return { step: 'none', memory: { ...running, asked: fresh ? askedBefore : undefined } }
+  }
+  const { acted, stopped } = memory
+  const ordered = acted?.power !== 'Running' || spec.placementEpoch > acted.placementEpoch
+  const wentDownWithHost = memory.bootId !== undefined && memory.bootId !== bootId && (stopped === undefined || stopped.cause === HOST)
+  if (ordered || askedBefore || (wentDownWithHost && spec.autonomy === 'local')) return { step: 'start', memory: { ...running, asked: undefined } }
+  return { step: 'none', memory: { ...memory, asked: undefined, stopped: stopped ?? { cause: wentDownWithHost ? HOST : causeOf(seen.domain?.reason) } } }
+}
+
+function keepStopped(spec: kvmDesired.VmSpec, seen: SeenVm): PowerPlan {
+  const { memory, bootId, atMs } = seen
+  const { mode, graceMs, cause } = spec.power
+  const acted = { power: 'Stopped' as const, placementEpoch: Math.max(spec.placementEpoch, memory.acted?.placementEpoch ?? 0) }
+  if (!seen.domain?.active) {
+    const byItself = memory.acted?.power === 'Running'
+    const wentDownWithHost = byItself && memory.bootId !== bootId
+    const stopped = memory.stopped ?? { cause: wentDownWithHost ? HOST : byItself ? causeOf(seen.domain?.reason) : cause }
+    return { step: 'none', memory: { ...memory, acted, asked: undefined, stopped } }
+  }
+  const stopping: VmMemory = { ...memory, acted, bootId, stopped: undefined }
+  if (mode === 'cold' || graceMs <= 0) return { step: 'cut', memory: { ...stopping, asked: undefined } }
+  const asked = memory.asked?.bootId === bootId ? memory.asked : undefined
+  if (!asked) return { step: 'ask', memory: { ...stopping, asked: { atMs, bootId, graceMs } } }
+  const over = atMs >= asked.atMs + graceMs
+  return { step: over ? 'cut' : 'none', memory: { ...stopping, asked: { ...asked, graceMs } } }
+}

@@ -1,0 +1,84 @@
+/** A router's dnsmasq: its folder, its configuration, and the note of what the running process has read. Pure. */
+import { createHash } from 'node:crypto'
+import type { vrouterDesired } from '@skerry/contract'
+import { dnsmasqFiles, renderConf } from '@skerry/host'
+import { netmaskOf, networkAddress, networkOf } from './cidr.ts'
+import { LAN } from './rules.ts'
+
+type RouterSpec = vrouterDesired.RouterSpec
+
+export const routersDir = (stateDir: string) => `${stateDir}/routers`
+export const routerDir = (stateDir: string, routerUuid: string) => `${routersDir(stateDir)}/${routerUuid}`
+/** Which texts the running process has read: a crash between writing and telling it is seen by the next pass. */
+export const servedPath = (dir: string) => `${dir}/served`
+
+export const wantsService = ({ services }: RouterSpec) => services.dhcp || services.dns
+
+/** The whole main file. `upstream`: the host's own name servers, used where the network names none. */
+export function confOf(spec: RouterSpec, dir: string, upstream: readonly string[]): string {
+  const [first, ...more] = distinctNetworks(spec)
+  if (!first) throw new TypeError('a router without a network') // the contract's schema wants at least one
+  const base = renderConf(
+    {
+      interface: LAN,
+      listenAddress: first.gateway,
+      network: first.cidr,
+      leaseSeconds: spec.leaseSeconds,
+      router: first.gateway,
+      // With DNS here, guests ask the router, which knows their names and forwards the rest.
+      dnsServers: spec.services.dns ? [] : spec.dns.slice(0, 8),
+      upstreamDns: spec.services.dns ? [...(spec.dns.length > 0 ? spec.dns : upstream)].slice(0, 8) : [],
+      domain: spec.domain ?? undefined,
+      mtu: spec.mtu ?? undefined,
+      classlessRoutes: [],
+      dhcp: spec.services.dhcp,
+      dns: spec.services.dns,
+    },
+    dnsmasqFiles(dir),
+  )
+  const lines = [
+    // A line a renewal would fill a small disk; errors are still logged.
+    'quiet-dhcp',
+    // Only the controller names guests: none may take another's name, or `wpad`.
+    'dhcp-ignore-names',
+    ...more.flatMap((network, n) => networkLines(spec, network, `n${n + 1}`)),
+  ]
+  return `${base}${lines.join('\n')}\n`
+}
+
+/** Networks beside the first: their own range, and their own gateway as default route (a tagged option wins). */
+function networkLines(spec: RouterSpec, { cidr, gateway }: { cidr: string; gateway: string }, tag: string): string[] {
+  const range = [`set:${tag}`, networkAddress(cidr), 'static', netmaskOf(cidr), `${spec.leaseSeconds}s`].join(',')
+  return [
+    `listen-address=${gateway}`,
+    ...(spec.services.dhcp ? [`dhcp-range=${range}`, `dhcp-option=tag:${tag},option:router,${gateway}`] : []),
+  ]
+}
+
+function distinctNetworks(spec: RouterSpec) {
+  const known = new Set<string>()
+  return spec.cidrs.filter(({ cidr }) => !known.has(networkOf(cidr)) && known.add(networkOf(cidr)))
+}
+
+const digest = (...texts: string[]) => createHash('sha256').update(texts.join('\0')).digest('hex')
+
+export interface Texts {
+  conf: string
+  hosts: string
+  names: string
+}
+export const confDigest = (conf: string) => digest(conf)
+export const hostsDigest = ({ hosts, names }: Pick<Texts, 'hosts' | 'names'>) => digest(hosts, names)
+
+/** Content of `servedPath`. */
+export const servedText = (texts: Texts) => `${confDigest(texts.conf)} ${hostsDigest(texts)}\n`
+export function parseServed(text: string | undefined): { conf: string; hosts: string } {
+  const [conf = '', hosts = ''] = (text ?? '').trim().split(' ')
+  return { conf, hosts }
+}
+
+/** IPv4 name servers of a resolv.conf that are reachable from a namespace: those of the loopback are not. */
+export function nameServers(resolvConf: string | undefined): string[] {
+  const found = [...(resolvConf ?? '').matchAll(/^\s*nameserver\s+((?:\d{1,3}\.){3}\d{1,3})\s*$/gm)].map((m) => m[1] as string)
+  return [...new Set(found)].filter((ip) => !ip.startsWith('127.') && ip !== '0.0.0.0' && ip.split('.').every((part) => Number(part) <= 255))
+}

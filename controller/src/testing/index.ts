@@ -1,0 +1,3 @@
+/** For tests of what talks to the controller: its whole HTTP door over an engine that carries out nothing. */
+export { FakeEngine, fakeHttp, type Logged, SESSION, T0, VIEWER_SESSION } from './fake-engine.ts'
+export { sample, sampleParams, sampleRow } from './sample.ts'

@@ -1,0 +1,121 @@
+/** The paths of `/v1` that are no resource: events, audit, health, metrics, OpenAPI; and which of all need no session. */
+import { apis, PREFIX, type Row } from '@skerry/contract'
+import { describe, expect, it } from 'vitest'
+import { anonymousPaths, type ServedEvent } from '../src/http/index.ts'
+import { fakeHttp, SESSION, VIEWER_SESSION } from '../src/testing/index.ts'
+
+const _zone = { name: 'z1' }
+const read = async (response: Response) => ({
+  status: response.status,
+  type: response.headers.get('content-type')?.split(';')[0],
+  body: (await response.json()) as Row & { job: Row },
+})
+
+describe('events', () => {
+  const source = {
+    async *since(last: string | undefined): AsyncGenerator<ServedEvent> {
+      yield { id: '8.0', subject: 'skerry.v1.evt.zone.x.created', data: { after: last ?? null } }
+    },
+  }
+  it('are served with their ids, after the one that was seen last', async () => {
+    const { send } = fakeHttp({ events: source })
+    const stream = await send('GET', '/v1/events', undefined, { 'last-event-id': '7.1' })
+    expect(stream.headers.get('content-type')).toBe('text/event-stream')
+    expect(await stream.text()).toContain('id: 8.0\nevent: skerry.v1.evt.zone.x.created\ndata: {"after":"7.1"}\n\n')
+    expect((await send('GET', '/v1/events', undefined, { 'last-event-id': 'x\ny'.replace('\n', ' ') })).status).toBe(400)
+    expect((await send('GET', '/v1/events', undefined, { authorization: '' })).status).toBe(401)
+  })
+  it('stop at their source when the reader goes', async () => {
+    let stopped = false
+    const endless = {
+      async *since(_: string | undefined, signal: AbortSignal): AsyncGenerator<ServedEvent> {
+        signal.addEventListener('abort', () => (stopped = true))
+        for (let i = 0; ; i++) yield { id: `${i}.0`, subject: 's', data: {} }
+      },
+    }
+    const { send } = fakeHttp({ events: endless })
+    const reader = (await send('GET', '/v1/events')).body!.getReader()
+    await reader.read()
+    await reader.cancel()
+    expect(stopped).toBe(true)
+  })
+})
+
+describe('fixed paths', () => {
+  it('tell health, readiness, metrics', async () => {
+    let ready = false
+    const { send } = fakeHttp({ ready: () => ready, metrics: async () => 'skerry_extra 1\n' })
+    expect((await send('GET', '/healthz')).status).toBe(200)
+    expect((await send('GET', '/readyz')).status).toBe(503)
+    ready = true
+    expect((await send('GET', '/readyz')).status).toBe(200)
+    await send('GET', `/v1/zones/${'f'.repeat(32)}`)
+    const metrics = await (await send('GET', '/metrics')).text()
+    expect(metrics).toContain('skerry_http_requests_total{route="GET /zones/{uuid}",status="404"} 1')
+    expect(metrics).toContain('skerry_extra 1')
+  })
+  it('serve the audit to administrators', async () => {
+    const found = {
+      differences: [{ host: 'h', kind: 'tap', id: 't1', expected: 'absent', observed: 'present', remedy: 'delete it' }],
+      checked: 3,
+    }
+    const { send } = fakeHttp({ audit: { hosts: async () => found } })
+    expect((await read(await send('GET', '/v1/audit/hosts'))).body).toEqual(found)
+    expect((await send('GET', '/v1/audit/hosts', undefined, { authorization: `Bearer ${VIEWER_SESSION}` })).status).toBe(403)
+  })
+  it('describe every API in /openapi.json, with no dangling reference', async () => {
+    const { send } = fakeHttp()
+    const document = (await (await send('GET', '/openapi.json')).json()) as {
+      paths: Record<string, Record<string, Row>>
+      components: { schemas: Row }
+    }
+    for (const { api } of apis)
+      expect(
+        String(document.paths[PREFIX.own + api.path]?.[api.method.toLowerCase()]?.['operationId']).split('_or_'),
+        api.api,
+      ).toContain(api.api)
+    const referenced = new Set(
+      [...JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map((match) => match[1]!),
+    )
+    expect([...referenced].filter((name) => !(name in document.components.schemas))).toEqual([])
+  })
+})
+
+it('needs a session everywhere but on the anonymous paths', async () => {
+  const { send } = fakeHttp()
+  expect([...anonymousPaths, ...apis.filter(({ api }) => !api.session).map(({ api }) => `${api.method} ${api.path}`)]).toEqual([
+    '/healthz',
+    '/readyz',
+    '/metrics',
+    '/openapi.json',
+    '/zstack/v1/api-jobs/{uuid}',
+    '/v1/consoles/{token}',
+    'POST /agents/enrol',
+    'PUT /accounts/login',
+    'DELETE /accounts/sessions/{sessionUuid}',
+    'GET /accounts/sessions/{sessionUuid}/valid',
+    'PUT /management-nodes/actions',
+    'GET /management-nodes/ready',
+  ])
+  for (const { api } of apis.filter(({ api }) => api.session)) {
+    const path = api.path.replace(/\{\w+\}/g, 'a'.repeat(32))
+    expect(
+      (
+        await send(api.method, `/v1${path}`, api.method === 'GET' || api.method === 'DELETE' ? undefined : {}, {
+          authorization: '',
+        })
+      ).status,
+      api.api,
+    ).toBe(401)
+    if (!api.own)
+      expect(
+        (
+          await send(api.method, `/zstack/v1${path}`, api.method === 'GET' || api.method === 'DELETE' ? undefined : {}, {
+            authorization: '',
+          })
+        ).status,
+        api.api,
+      ).toBe(400)
+  }
+  expect(SESSION).toHaveLength(32)
+})

@@ -1,0 +1,62 @@
+/** `skerry console` through the door's own WebSocket. */
+
+import { type ConsoleStream, listen } from '@skerry/controller/http'
+import { expect, it } from 'vitest'
+import type { RawTerminal } from '../src/index.ts'
+import { world } from './cli-world.ts'
+
+function echo(): ConsoleStream {
+  let tell: (bytes: Uint8Array) => void = () => {}
+  return {
+    write: (bytes) => tell(Buffer.from(`<${Buffer.from(bytes)}>`)),
+    onData: (listener) => void (tell = listener),
+    onClose() {},
+    close() {},
+  }
+}
+
+it('carries keystrokes and answers, and leaves at Ctrl-]', async () => {
+  const tokens: string[] = []
+  const consoles = {
+    open: async (token: string) => {
+      tokens.push(token)
+      return echo()
+    },
+  }
+  const seen: string[] = []
+  let closed = false
+  const terminal: RawTerminal = {
+    onInput: (listener) => void setTimeout(() => listener(Buffer.from('ls\r')), 20),
+    write: (bytes) => void seen.push(Buffer.from(bytes).toString()),
+    close: () => void (closed = true),
+  }
+  await world(async ({ app, skerry, engine, io }) => {
+    engine.add('vmInstance', { name: 'hello' })
+    const at = await listen({
+      app,
+      addr: '127.0.0.1',
+      port: 0,
+      defaultPassword: true,
+      consoles,
+      log: { info() {}, warn() {}, error() {} },
+    })
+    const leaving: RawTerminal = {
+      ...terminal,
+      onInput: (listener) => {
+        terminal.onInput(listener)
+        setTimeout(() => listener(Buffer.from([0x78, 0x1d])), 150)
+      },
+    }
+    Object.assign(io, { rawTerminal: () => leaving, fetch: undefined, env: { ...io.env, SKERRY_URL: at.url } })
+    engine.volatileToken = 'c'.repeat(32)
+    try {
+      const left = await skerry('console', 'hello')
+      expect(left).toMatchObject({ code: 0, err: expect.stringContaining('Ctrl-] leaves') })
+    } finally {
+      await at.close()
+    }
+  })
+  expect(tokens).toEqual(['c'.repeat(32)])
+  expect(seen[0]).toBe('<ls\r>')
+  expect(closed).toBe(true)
+})

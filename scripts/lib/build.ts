@@ -1,0 +1,56 @@
+/** `scripts/build [name…]`: makes the bundles, skips those whose inputs have not changed. */
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { build } from 'tsup'
+import { type Bundle, bundleOptions, bundles, INPUTS } from './bundles.ts'
+import { inputHash } from './input-hash.ts'
+import { copyNative } from './native.ts'
+
+const root = join(import.meta.dirname, '../..')
+const STAMP = '.inputs'
+
+async function main(names: readonly string[]): Promise<void> {
+  const unknown = names.filter((name) => !bundles.some((bundle) => bundle.name === name))
+  if (unknown.length > 0) throw new Error(`no such bundle: ${unknown.join(', ')}; there are ${bundles.map((b) => b.name).join(', ')}`)
+  const inputs = await inputHash(root, INPUTS, process.version)
+  const wanted = bundles.filter(({ name }) => names.length === 0 || names.includes(name))
+  const stale: Bundle[] = []
+  for (const bundle of wanted) if ((await stampOf(bundle)) !== inputs) stale.push(bundle)
+  if (stale.length === 0) return console.log('bundles are up to date')
+  for (const bundle of stale) await make(bundle, inputs)
+  console.log(`built ${stale.map(({ name }) => name).join(', ')}`)
+}
+
+const folderOf = ({ name }: Bundle) => join(root, 'dist', name)
+
+async function stampOf(bundle: Bundle): Promise<string | undefined> {
+  return readFile(join(folderOf(bundle), STAMP), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+}
+
+/** The stamp is written last: a build that was cut off is made again. */
+async function make(bundle: Bundle, inputs: string): Promise<void> {
+  const folder = folderOf(bundle)
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { recursive: true })
+  await build({ ...bundleOptions(bundle), config: false })
+  if (bundle.native) await copyNative(join(root, bundle.native.from), bundle.native.names, folder)
+  await writeFile(join(folder, 'package.json'), `${JSON.stringify({ name: `skerry-${bundle.name}`, private: true, type: 'module' })}\n`)
+  await writeFile(join(folder, '.content'), await contentHash(folder))
+  await writeFile(join(folder, STAMP), inputs)
+}
+
+/** What the bundle is, whatever it was made from: a service restarts only when this changes. Source maps don't count. */
+async function contentHash(folder: string): Promise<string> {
+  const hash = createHash('sha256')
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((f) => f.isFile() && !f.name.endsWith('.map'))
+  const paths = files.map((file) => join(file.parentPath, file.name)).sort()
+  for (const path of paths) hash.update(`\0${path.slice(folder.length)}\0`).update(await readFile(path))
+  return hash.digest('hex')
+}
+
+process.chdir(root)
+await main(process.argv.slice(2))
