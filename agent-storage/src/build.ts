@@ -18,7 +18,11 @@ export function buildStorage(
   const sleep = (ms: number, signal: AbortSignal) =>
     new Promise<void>((resolve) => {
       const timer = timers.set(resolve, ms)
-      signal.addEventListener('abort', () => (timers.clear(timer), resolve()), { once: true })
+      const end = () => {
+        timers.clear(timer)
+        resolve()
+      }
+      signal.addEventListener('abort', end, { once: true })
     })
   const images = { host, fetch: ports.fetch, sleep, nowMs: () => timers.nowMs(), locks: new Map<string, Promise<unknown>>() }
   return {

@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest'
 import { anonymousPaths, type ServedEvent } from '../src/http/index.ts'
 import { fakeHttp, SESSION, VIEWER_SESSION } from '../src/testing/index.ts'
 
-const _zone = { name: 'z1' }
 const read = async (response: Response) => ({
   status: response.status,
   type: response.headers.get('content-type')?.split(';')[0],

@@ -22,7 +22,8 @@ function assign(ctx: Ctx, l3: Row, agentUuid: string, taken: number): { guards: 
   const number = freeUplink(graph, agentUuid) + taken
   const uplink = `${agentUuid}:${number}`
   return {
-    guards: [{ g: 'field', t: 'l3Network', k: key, field: 'routerAgentUuid', in: [null] }, { g: 'absent', t: 'routerUplink', k: uplink }],
+    // By version, so that a router chosen by somebody else in between is a conflict: the step looks again and takes that one.
+    guards: [{ g: 'version', t: 'l3Network', k: key, seq: graph.version('l3Network', key)! }, { g: 'absent', t: 'routerUplink', k: uplink }],
     ops: [
       { o: 'put', t: 'routerUplink', k: uplink, v: { uuid: uplink, name: uplink, agentUuid, l3NetworkUuid: key, number, createDate: now(), lastOpDate: now() } },
       { o: 'set', t: 'l3Network', k: key, v: { routerAgentUuid: agentUuid, routerUplink: number } },

@@ -79,7 +79,7 @@ async function start({ kind, build, settings, log, signal }: Starting): Promise<
   const credentials = await enrolled({ host, kind, settings, machineId, log, signal })
   const identity: AgentIdentity = { kind, uuid: credentials.uuid, machineId, bootId }
   const ledger = await openLedger({ dir: `${stateDir}/ledger`, files: host.files, clock })
-  let wake = () => undefined as void
+  let wake: () => void = () => undefined
   let bus: Bus | undefined
   const parts = await build(host, {
     identity,
@@ -213,6 +213,10 @@ const aborted = (signal: AbortSignal) =>
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
+    const end = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+    signal.addEventListener('abort', end, { once: true })
   })
 }

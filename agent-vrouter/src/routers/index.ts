@@ -1,0 +1,17 @@
+/** Noun `router`: a network namespace that serves one L3 network. */
+import { vrouterDesired } from '@skerry/contract'
+import type { Module } from '@skerry/reconcile'
+import { apply } from './apply.ts'
+import type { RouterChange, RouterHave } from './have.ts'
+import { observe, type RouterPorts } from './observe.ts'
+import { planRouters, report } from './plan.ts'
+
+export function routerModule(ports: RouterPorts): Module<vrouterDesired.RouterSpec, RouterHave, RouterChange> {
+  return {
+    ...vrouterDesired.router,
+    observe: (context) => observe(ports, context),
+    plan: planRouters(ports.stateDir),
+    apply: (change) => apply(ports, change),
+    report,
+  }
+}

@@ -1,0 +1,27 @@
+/** What a router's dnsmasq lacks. Pure. A change of hosts is a reload; only another configuration or interface is a restart. */
+import type { vrouterDesired } from '@skerry/contract'
+import type { Wanted } from '@skerry/reconcile'
+import type { RouterHave, RouterStep } from './have.ts'
+import { confDigest, confOf, routerDir, wantsService } from './service.ts'
+
+export interface ServicePlan {
+  /** Before anything else of the router moves. */
+  before: RouterStep[]
+  /** When interface and address are there. */
+  after: RouterStep[]
+}
+
+/** `fresh`: the interface that it serves is being made. */
+export function planService({ uuid, spec }: Wanted<vrouterDesired.RouterSpec>, h: RouterHave, at: { stateDir: string; fresh: boolean }): ServicePlan {
+  const { service } = h
+  const kills = service.strays.map(({ pid, startTicks }) => ({ op: 'service.kill', pid, startTicks }) as const)
+  const stop: RouterStep[] = service.pid !== null ? [{ op: 'service.stop' }] : []
+  if (!wantsService(spec)) return { before: [...kills, ...stop], after: [] }
+  const conf = confOf(spec, routerDir(at.stateDir, uuid), h.host.nameServers)
+  const write: RouterStep[] = conf === service.conf ? [] : [{ op: 'service.write', conf }]
+  if (service.pid === null) return { before: kills, after: [...write, { op: 'service.start' }] }
+  if (at.fresh || write.length > 0 || service.served.conf !== confDigest(conf)) return { before: [...kills, ...stop], after: [...write, { op: 'service.start' }] }
+  // forgetting starts it anew, and then it has read its hosts
+  if (service.staleLeases.length > 0) return { before: kills, after: [{ op: 'service.forget', addresses: service.staleLeases }] }
+  return { before: kills, after: service.served.hosts === service.hosts ? [] : [{ op: 'service.reload' }] }
+}

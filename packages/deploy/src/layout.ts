@@ -1,0 +1,52 @@
+/** Where everything of a site lies, below its state folder. Pure. */
+
+export type Layout = ReturnType<typeof layoutOf>
+
+export const AGENTS = ['kvm', 'storage', 'vrouter'] as const
+export type AgentName = (typeof AGENTS)[number]
+
+export function layoutOf(stateDir: string) {
+  const at = (path: string) => `${stateDir}/${path}`
+  return {
+    root: stateDir,
+    /** What `up` remembers of the machine and of itself (record.ts). */
+    record: at('up.json'),
+    /** VMs that `down` stopped, for the next `up` to start. */
+    stopped: at('stopped-by-down.json'),
+    /** Bundles that services run from: the clone may go or change under them. */
+    app: at('app'),
+    caCert: at('ca/ca.pem'),
+    caKey: at('ca/ca.key'),
+    serverCert: at('ca/server.pem'),
+    serverKey: at('ca/server.key'),
+    serverNames: at('ca/server.json'),
+    natsSite: at('nats/site.json'),
+    natsConfig: at('nats/nats-server.conf'),
+    natsAccountSeed: at('nats/account.seed'),
+    jetstream: at('nats/jetstream'),
+    controller: at('controller'),
+    controllerCreds: at('nats/controller.json'),
+    adminPassword: at('ca/admin.password'),
+    cliCreds: at('cli/operator.creds'),
+    agent: (name: AgentName) => at(`agents/${name}`),
+    token: (name: AgentName) => at(`run/token-${name}`),
+    libvirt: at('libvirt'),
+    primary: at('primary'),
+    images: at('images'),
+    cache: at('cache'),
+    run: at('run'),
+    kvmProbe: at('run/kvm.json'),
+    services: at('run/services.json'),
+    supervisorSocket: at('run/supervisor.sock'),
+    logs: at('logs'),
+    log: (name: string) => at(`logs/${name}.log`),
+  }
+}
+
+/** Folders with their modes. The way to guests' disks can be walked through, for a qemu that isn't root; secrets can't be read. */
+export function folders(layout: Layout): { path: string; mode: number }[] {
+  const { root } = layout
+  const walkable = [root, layout.primary, layout.images, layout.cache, `${root}/agents`].map((path) => ({ path, mode: 0o711 }))
+  const secret = ['ca', 'nats', 'controller', 'cli', 'run', 'logs', 'libvirt', 'app', ...AGENTS.map((name) => `agents/${name}`)]
+  return [...walkable, ...secret.map((name) => ({ path: `${root}/${name}`, mode: 0o700 }))]
+}
