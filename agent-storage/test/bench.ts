@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type AgentCommand, type Ledger, type Log, openLedger, specHash } from '@skerry/agent'
 import { realTimers } from '@skerry/bus'
-import { cachePath, type Document, nouns, storageDesired, storePath, type Tombstone, volumePath } from '@skerry/contract'
+import { cachePath, type Document, type storageDesired, storePath, type Tombstone, volumePath } from '@skerry/contract'
 import type { Host } from '@skerry/host'
 import { createReconciler } from '@skerry/reconcile'
 import { buildStorage } from '../src/build.ts'
@@ -101,6 +101,7 @@ export async function bench(host: Host, root: string, fetcher: typeof fetch = fe
     pool,
     store,
     faults,
+    nouns: () => running.parts.modules.map((m) => m.noun),
     want,
     pass,
     run,
@@ -118,7 +119,3 @@ export async function bench(host: Host, root: string, fetcher: typeof fetch = fe
     stop: () => running.reconciler.stop(),
   }
 }
-
-/** The modules must be those that the contract names, in its order. */
-export const contractNouns = nouns.storage.map((n) => n.noun)
-export { storageDesired }

@@ -24,7 +24,13 @@ export async function fakeBench() {
       return writeOut(host, path)
     },
     importImage: (uuid: string, over: Record<string, unknown> = {}) =>
-      b.run('image', 'download', uuid, { storePath: b.store, url: `file://${USER_IMAGE}`, format: 'qcow2', checksum: null, ...over }),
+      b.run('image', 'download', uuid, {
+        storePath: b.store,
+        url: `file://${USER_IMAGE}`,
+        format: 'qcow2',
+        checksum: null,
+        ...over,
+      }),
   }
 }
 

@@ -48,7 +48,7 @@ function planOne(config: HostConfig, want: Want, seen: SeenVm | undefined): VmCh
   if (seen.domain?.configHash !== hash) changes.push({ uuid, op: 'define', generation: generationText(want.generation), hash, domain })
   const facts = memoryPatch(seen.memory, memory)
   const remember: VmChange[] = facts ? [{ uuid, op: 'remember', facts }] : []
-  // A cut is remembered before it is made, so that it isn't taken for somebody else's; what may fail is remembered when it is done.
+  // A cut is remembered before it is made (see power.ts); what may fail is remembered when it is done.
   if (step === 'cut') return [...changes, ...remember, { uuid, op: 'cut' }]
   return [...changes, ...(step === 'none' ? [] : [{ uuid, op: step }]), ...remember]
 }

@@ -72,9 +72,10 @@ function keepStopped(spec: kvmDesired.VmSpec, seen: SeenVm): PowerPlan {
     return { step: 'none', memory: { ...memory, acted, asked: undefined, stopped } }
   }
   const stopping: VmMemory = { ...memory, acted, bootId, stopped: undefined }
-  if (mode === 'cold' || graceMs <= 0) return { step: 'cut', memory: { ...stopping, asked: undefined } }
+  // Remembered before it is made: else it would be taken for somebody else's.
+  const cut: PowerPlan = { step: 'cut', memory: { ...stopping, asked: undefined, stopped: { cause } } }
+  if (mode === 'cold' || graceMs <= 0) return cut
   const asked = memory.asked?.bootId === bootId ? memory.asked : undefined
   if (!asked) return { step: 'ask', memory: { ...stopping, asked: { atMs, bootId, graceMs } } }
-  const over = atMs >= asked.atMs + graceMs
-  return { step: over ? 'cut' : 'none', memory: { ...stopping, asked: { ...asked, graceMs } } }
+  return atMs >= asked.atMs + graceMs ? cut : { step: 'none', memory: { ...stopping, asked: { ...asked, graceMs } } }
 }

@@ -50,7 +50,12 @@ export function dhcpName(hostname: string | null): string | null {
 
 /** Whether a line says what an entry wants. */
 export function says(line: HostLine, entry: Pick<HostEntry, 'mac' | 'ip' | 'hostname'>): boolean {
-  return line.mac === entry.mac && line.ip === entry.ip && line.dhcpName === dhcpName(entry.hostname) && line.dnsName === entry.hostname
+  return (
+    line.mac === entry.mac &&
+    line.ip === entry.ip &&
+    line.dhcpName === dhcpName(entry.hostname) &&
+    line.dnsName === entry.hostname
+  )
 }
 
 export interface Edit {
@@ -77,5 +82,8 @@ export function editHosts(before: readonly HostLine[], { put, remove }: Edit): {
     blocks.set(uuid, { host, name: renderNames([{ mac, ip, hostname: hostname ?? undefined }]) })
   }
   const sorted = [...blocks].sort(([a], [b]) => (a < b ? -1 : 1))
-  return { hosts: sorted.map(([uuid, { host }]) => `# ${uuid}\n${host}`).join(''), names: sorted.map(([, { name }]) => name).join('') }
+  return {
+    hosts: sorted.map(([uuid, { host }]) => `# ${uuid}\n${host}`).join(''),
+    names: sorted.map(([, { name }]) => name).join(''),
+  }
 }

@@ -1,12 +1,11 @@
 /** Carries out one change of a router. Decides nothing. */
 import { routerNetns, routerPort, SkerryError } from '@skerry/contract'
-import { dnsmasqFiles, type Host, markOf, type NftCommand } from '@skerry/host'
+import { dnsmasqFiles, type Host, markOf, type NftCommand, nftables } from '@skerry/host'
 import type { RouterChange } from './have.ts'
 import type { RouterPorts } from './observe.ts'
-import { hostShape, ROUTER_TABLE, routerShape, SNAT_SOURCES, toSource, toUplink, UPLINKS, UP } from './rules.ts'
+import { hostShape, ROUTER_TABLE, routerShape, SNAT_SOURCES, toSource, toUplink, UP, UPLINKS } from './rules.ts'
 import { routerDir, servedPath, servedText } from './service.ts'
 import { buildTable, moveElements } from './table.ts'
-import { nftables } from '@skerry/host'
 
 type Of<Op extends RouterChange['op']> = Extract<RouterChange, { op: Op }>
 
@@ -32,7 +31,9 @@ export async function apply(ports: RouterPorts, change: RouterChange): Promise<v
 }
 
 type RuleChange = Of<'rules.make' | 'rules.move' | 'host.rules.make' | 'host.rules.move' | 'host.rules.drop'>
-type ServiceChange = Of<'service.write' | 'service.start' | 'service.stop' | 'service.reload' | 'service.forget' | 'service.kill' | 'folder.remove'>
+type ServiceChange = Of<
+  'service.write' | 'service.start' | 'service.stop' | 'service.reload' | 'service.forget' | 'service.kill' | 'folder.remove'
+>
 type NetworkChange = Exclude<RouterChange, RuleChange | ServiceChange>
 
 /** One transaction. */
@@ -41,7 +42,10 @@ async function applyRules({ host, hostTable }: RouterPorts, change: RuleChange):
   const commands = (): { netns?: string; commands: NftCommand[] } => {
     switch (change.op) {
       case 'rules.make':
-        return { netns: routerNetns(change.uuid), commands: buildTable(routerShape, { [SNAT_SOURCES]: change.sources.map(toSource) }) }
+        return {
+          netns: routerNetns(change.uuid),
+          commands: buildTable(routerShape, { [SNAT_SOURCES]: change.sources.map(toSource) }),
+        }
       case 'rules.move': {
         const move = { add: change.add.map(toSource), remove: change.remove.map(toSource) }
         return { netns: routerNetns(change.uuid), commands: moveElements(ROUTER_TABLE, SNAT_SOURCES, move) }
@@ -49,7 +53,9 @@ async function applyRules({ host, hostTable }: RouterPorts, change: RuleChange):
       case 'host.rules.make':
         return { commands: buildTable(shape, { [UPLINKS]: change.uplinks.map(toUplink) }) }
       case 'host.rules.move':
-        return { commands: moveElements(shape.table, UPLINKS, { add: change.add.map(toUplink), remove: change.remove.map(toUplink) }) }
+        return {
+          commands: moveElements(shape.table, UPLINKS, { add: change.add.map(toUplink), remove: change.remove.map(toUplink) }),
+        }
       case 'host.rules.drop':
         return { commands: nftables.dropTable(shape.table) }
     }
@@ -64,6 +70,8 @@ async function applyNetwork({ host, stateDir }: RouterPorts, change: NetworkChan
   const scope = (at: 'router' | 'host') => ip.at(at === 'router' ? netns : undefined)
   switch (change.op) {
     case 'netns.add':
+      // the folder is also the note that this namespace is of this agent's making
+      await host.files.makeDir(routerDir(stateDir, change.uuid), 0o755)
       return ip.netns.add(netns)
     case 'netns.del':
       return ip.netns.del(netns)
@@ -88,10 +96,14 @@ async function applyNetwork({ host, stateDir }: RouterPorts, change: NetworkChan
     case 'port.attach':
       return ip.at().links.set(routerPort(change.uuid), { master: change.bridge })
     case 'port.await':
-      throw new SkerryError('host-command-failed', `the bridge ${change.bridge} is not there yet; the router is ready and joins it when agent-kvm has made it`, {
-        bridge: change.bridge,
-        remedy: 'See that agent-kvm runs on this host and that its cluster has the L2 network.',
-      })
+      throw new SkerryError(
+        'host-command-failed',
+        `the bridge ${change.bridge} is not there yet; the router is ready and joins it when agent-kvm has made it`,
+        {
+          bridge: change.bridge,
+          remedy: 'See that agent-kvm runs on this host and that its cluster has the L2 network.',
+        },
+      )
   }
 }
 
@@ -125,10 +137,8 @@ async function applyService(ports: RouterPorts, change: ServiceChange): Promise<
     case 'service.reload':
       return noting(host, dir, () => dnsmasq.reload(dir))
     case 'service.forget':
-      return noting(host, dir, async () => {
-        await dnsmasq.forget(instance, change.addresses)
-        await dnsmasq.reload(dir) // nothing was forgotten if the leases ended meanwhile
-      })
+      // not noted: nothing starts anew if the leases have ended meanwhile
+      return dnsmasq.forget(instance, change.addresses)
     case 'service.kill':
       await host.process.signal(change, 'SIGTERM')
       return void (await host.process.waitGone(change, 3_000))
@@ -140,7 +150,9 @@ async function applyService(ports: RouterPorts, change: ServiceChange): Promise<
 /** Notes what dnsmasq reads in `act`: the texts of before it, so that a write in between is told again rather than lost. */
 export async function noting({ files }: Pick<Host, 'files'>, dir: string, act: () => Promise<void>): Promise<void> {
   const paths = dnsmasqFiles(dir)
-  const [conf = '', hosts = '', names = ''] = await Promise.all([paths.conf, paths.hosts, paths.names].map((path) => files.read(path)))
+  const [conf = '', hosts = '', names = ''] = await Promise.all(
+    [paths.conf, paths.hosts, paths.names].map((path) => files.read(path)),
+  )
   await act()
   await files.write(servedPath(dir), servedText({ conf, hosts, names }))
 }

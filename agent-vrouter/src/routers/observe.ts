@@ -1,7 +1,8 @@
 /** Reads every router of this host: namespaces, ends of veths, tables, dnsmasq. Only reads. */
 import { routerNetns, routerPort, routerUplink, toErrorBody } from '@skerry/contract'
-import { type Address, dnsmasqFiles, type Host, type Link, type NftObject, ownerOf } from '@skerry/host'
+import { type Address, dnsmasqFiles, type Host, type Link, ownerOf } from '@skerry/host'
 import type { PlanContext } from '@skerry/reconcile'
+import { z } from 'zod'
 import { readFolder } from '../leases/folder.ts'
 import type { End, HostView, Inside, RouterHave, ServiceHave } from './have.ts'
 import { hostShape, LAN, ROUTER_TABLE, routerShape, SNAT_SOURCES, sourceOf, UP, UPLINKS, uplinkOf } from './rules.ts'
@@ -94,6 +95,16 @@ async function readWorld({ host, stateDir, hostTable }: RouterPorts): Promise<Wo
   return { namespaces: new Set(namespaces), links: allLinks, addresses: allAddresses, folders: new Set(uuids), view }
 }
 
+const chainList = z.object({
+  nftables: z.array(
+    z.object({
+      chain: z
+        .object({ family: z.string(), table: z.string(), hook: z.string().optional(), policy: z.string().optional() })
+        .optional(),
+    }),
+  ),
+})
+
 /**
  * A base chain of others at the forward hook with policy `drop` (Docker, ufw). Asked for only where others have tables.
  * Rules of iptables-legacy don't show in nft.
@@ -102,9 +113,9 @@ async function foreignForwardDrop(host: Host, hostTable: string): Promise<boolea
   const others = (await host.nft.at().tables()).filter((t) => t.name !== hostTable && (t.family === 'ip' || t.family === 'inet'))
   if (others.length === 0) return false
   const { stdout } = await host.exec.run('nft', ['-j', 'list', 'chains'], { timeoutMs: 10_000 })
-  const { nftables } = JSON.parse(stdout) as { nftables: NftObject[] }
+  const chains = chainList.parse(JSON.parse(stdout)).nftables.flatMap((entry) => entry.chain ?? [])
   const isOther = (family: string, name: string) => others.some((t) => t.family === family && t.name === name)
-  return nftables.some((o) => 'chain' in o && o.chain.hook === 'forward' && o.chain.policy === 'drop' && isOther(o.chain.family, o.chain.table))
+  return chains.some((c) => c.hook === 'forward' && c.policy === 'drop' && isOther(c.family, c.table))
 }
 
 /** systemd-resolved writes only its loopback stub into resolv.conf; the real servers stand beside. */
@@ -174,12 +185,24 @@ async function readNamespace(host: Host, netns: string): Promise<Inside> {
   }
 }
 
-const NO_SERVICE: ServiceHave = { pid: null, strays: [], conf: null, hosts: hostsDigest({ hosts: '', names: '' }), served: parseServed(undefined), staleLeases: [] }
+const NO_SERVICE: ServiceHave = {
+  pid: null,
+  strays: [],
+  conf: null,
+  hosts: hostsDigest({ hosts: '', names: '' }),
+  served: parseServed(undefined),
+  staleLeases: [],
+}
 
 async function readService(host: Host, dir: string): Promise<ServiceHave> {
   const { files, dnsmasq } = host
   const paths = dnsmasqFiles(dir)
-  const [running, conf, served, folder] = await Promise.all([dnsmasq.running(dir), files.read(paths.conf), files.read(servedPath(dir)), readFolder(files, dir)])
+  const [running, conf, served, folder] = await Promise.all([
+    dnsmasq.running(dir),
+    files.read(paths.conf),
+    files.read(servedPath(dir)),
+    readFolder(files, dir),
+  ])
   // All processes are looked through only where ours is missing.
   const strays = running ? [] : (await host.process.list()).filter((p) => p.cmdline.includes(`--conf-file=${paths.conf}`))
   return {

@@ -7,12 +7,14 @@ import type { UplinkElement } from './rules.ts'
 type Want = Wanted<vrouterDesired.RouterSpec>
 type Pair = { w: Want; h: RouterHave }
 
-const elementOf = ({ uuid, spec }: Want): UplinkElement[] => (spec.uplink ? [{ ifname: routerUplink(uuid), ip: spec.uplink.routerIp }] : [])
+const elementOf = ({ uuid, spec }: Want): UplinkElement[] =>
+  spec.uplink ? [{ ifname: routerUplink(uuid), ip: spec.uplink.routerIp }] : []
 const same = (a: UplinkElement) => (b: UplinkElement) => a.ifname === b.ifname && a.ip === b.ip
 
 /** The first router that needs the table makes it for all of them; each moves only its own elements. */
-export function planHost(w: Want, h: RouterHave, { good }: { first: boolean; good: readonly Pair[] }): RouterStep[] {
-  const forward: RouterStep[] = w.spec.uplink && h.host.forwarding !== '1' ? [{ op: 'host.forward', before: h.host.forwarding }] : []
+export function planHost(w: Want, h: RouterHave, good: readonly Pair[]): RouterStep[] {
+  const forward: RouterStep[] =
+    w.spec.uplink && h.host.forwarding !== '1' ? [{ op: 'host.forward', before: h.host.forwarding }] : []
   const served = good.filter((pair) => pair.w.spec.uplink)
   if (served.length > 0 && h.host.rules !== 'ok') {
     if (served[0]?.w !== w) return forward
@@ -31,12 +33,14 @@ export function planHost(w: Want, h: RouterHave, { good }: { first: boolean; goo
 
 const ownElements = (h: RouterHave) => h.host.uplinks.filter((u) => u.ifname === routerUplink(h.uuid))
 
-/** A leaving router takes its elements along; the last one the table. */
-export function planHostRemoval(h: RouterHave, { want, leaving }: { want: readonly Want[]; leaving: readonly RouterHave[] }): RouterStep[] {
+/** A leaving router takes its elements along; when all are leaving, the table goes. */
+export function planHostRemoval(
+  h: RouterHave,
+  { want, leaving }: { want: readonly Want[]; leaving: readonly RouterHave[] },
+): RouterStep[] {
   const remove = ownElements(h)
   if (remove.length === 0) return []
   const names = new Set(leaving.map((other) => routerUplink(other.uuid)))
-  const lastOne = leaving.filter((other) => ownElements(other).length > 0).at(-1) === h
   const nobodyElse = h.host.uplinks.every((u) => names.has(u.ifname)) && !want.some((w) => w.spec.uplink)
-  return [lastOne && nobodyElse ? { op: 'host.rules.drop' } : { op: 'host.rules.move', add: [], remove }]
+  return [nobodyElse ? { op: 'host.rules.drop' } : { op: 'host.rules.move', add: [], remove }]
 }

@@ -12,7 +12,11 @@ export interface ServicePlan {
 }
 
 /** `fresh`: the interface that it serves is being made. */
-export function planService({ uuid, spec }: Wanted<vrouterDesired.RouterSpec>, h: RouterHave, at: { stateDir: string; fresh: boolean }): ServicePlan {
+export function planService(
+  { uuid, spec }: Wanted<vrouterDesired.RouterSpec>,
+  h: RouterHave,
+  at: { stateDir: string; fresh: boolean },
+): ServicePlan {
   const { service } = h
   const kills = service.strays.map(({ pid, startTicks }) => ({ op: 'service.kill', pid, startTicks }) as const)
   const stop: RouterStep[] = service.pid !== null ? [{ op: 'service.stop' }] : []
@@ -20,8 +24,9 @@ export function planService({ uuid, spec }: Wanted<vrouterDesired.RouterSpec>, h
   const conf = confOf(spec, routerDir(at.stateDir, uuid), h.host.nameServers)
   const write: RouterStep[] = conf === service.conf ? [] : [{ op: 'service.write', conf }]
   if (service.pid === null) return { before: kills, after: [...write, { op: 'service.start' }] }
-  if (at.fresh || write.length > 0 || service.served.conf !== confDigest(conf)) return { before: [...kills, ...stop], after: [...write, { op: 'service.start' }] }
-  // forgetting starts it anew, and then it has read its hosts
-  if (service.staleLeases.length > 0) return { before: kills, after: [{ op: 'service.forget', addresses: service.staleLeases }] }
-  return { before: kills, after: service.served.hosts === service.hosts ? [] : [{ op: 'service.reload' }] }
+  if (at.fresh || write.length > 0 || service.served.conf !== confDigest(conf))
+    return { before: [...kills, ...stop], after: [...write, { op: 'service.start' }] }
+  const forget: RouterStep[] = service.staleLeases.length > 0 ? [{ op: 'service.forget', addresses: service.staleLeases }] : []
+  const reload: RouterStep[] = service.served.hosts === service.hosts ? [] : [{ op: 'service.reload' }]
+  return { before: kills, after: [...forget, ...reload] }
 }

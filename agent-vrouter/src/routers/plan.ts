@@ -1,5 +1,13 @@
 /** What a router lacks. Pure. Deletions first within a router; the bridge comes last, because another agent makes it. */
-import { type ErrorBody, routerNetns, routerPort, routerUplink, SkerryError, toErrorBody, type vrouterDesired } from '@skerry/contract'
+import {
+  type ErrorBody,
+  routerNetns,
+  routerPort,
+  routerUplink,
+  SkerryError,
+  toErrorBody,
+  type vrouterDesired,
+} from '@skerry/contract'
 import { markOf } from '@skerry/host'
 import type { PlanContext, Report, Wanted } from '@skerry/reconcile'
 import { contains, networkOf, overlaps, prefixLength } from './cidr.ts'
@@ -21,7 +29,7 @@ export function planRouters(stateDir: string) {
       const h = seen.get(w.uuid)
       return h && !faultOf(w, h) ? [{ w, h }] : []
     })
-    const made = good.flatMap(({ w, h }, n) => tag(w.uuid, [...planHost(w, h, { first: n === 0, good }), ...planRouter(w, h, stateDir)]))
+    const made = good.flatMap(({ w, h }) => tag(w.uuid, [...planHost(w, h, good), ...planRouter(w, h, stateDir)]))
     return [...removals, ...made]
   }
 }
@@ -72,7 +80,10 @@ function planLan({ uuid, spec }: Want, { port, inside }: RouterHave): Halves {
   const name = routerPort(uuid)
   const addresses = [...new Set(spec.cidrs.map(({ cidr, gateway }) => `${gateway}/${prefixLength(cidr)}`))]
   return {
-    remove: [...(there ? [] : loneEnds({ name, port, inner: inside?.lan, innerName: LAN })), ...surplus(there?.lan, addresses, { at: 'router', dev: LAN })],
+    remove: [
+      ...(there ? [] : loneEnds({ name, port, inner: inside?.lan, innerName: LAN })),
+      ...surplus(there?.lan, addresses, { at: 'router', dev: LAN }),
+    ],
     make: [
       ...(there ? [] : [{ op: 'veth.add', name, peer: LAN, mac: lanMac(uuid), mtu } as const]),
       ...setLink({ at: 'host', name, end: there?.port, alias: markOf(uuid), mtu }),
@@ -92,15 +103,19 @@ function planUplink({ uuid, spec }: Want, { uplink: port, inside }: RouterHave):
   const outer = [`${uplink.hostIp}/${uplink.prefixLen}`]
   const inner = [`${uplink.routerIp}/${uplink.prefixLen}`]
   const ends = { outer: { at: 'host', dev: name }, inner: { at: 'router', dev: UP } } as const
+  const innerGone = surplus(there?.up, inner, ends.inner)
+  const innerNew = missing(there?.up, inner, ends.inner)
+  // the route goes with the link's state and addresses
+  const routed = there?.up.up && innerGone.length + innerNew.length === 0 && inside?.defaultVia === uplink.hostIp
   return {
-    remove: [...(there ? [] : loneEnds(lone)), ...surplus(there?.port, outer, ends.outer), ...surplus(there?.up, inner, ends.inner)],
+    remove: [...(there ? [] : loneEnds(lone)), ...surplus(there?.port, outer, ends.outer), ...innerGone],
     make: [
       ...(there ? [] : [{ op: 'veth.add', name, peer: UP } as const]),
       ...setLink({ at: 'host', name, end: there?.port, alias: markOf(uuid) }),
       ...setLink({ at: 'router', name: UP, end: there?.up }),
       ...missing(there?.port, outer, ends.outer),
-      ...missing(there?.up, inner, ends.inner),
-      ...(there?.up.up && inside?.defaultVia === uplink.hostIp ? [] : [{ op: 'route.default', via: uplink.hostIp } as const]),
+      ...innerNew,
+      ...(routed ? [] : [{ op: 'route.default', via: uplink.hostIp } as const]),
     ],
   }
 }
@@ -157,14 +172,28 @@ function planRemoval(h: RouterHave, { want, leaving }: { want: readonly Want[]; 
 /** Why this document can't be carried out now: nothing is changed then. */
 export function faultOf({ uuid, spec }: Want, have: RouterHave): ErrorBody | undefined {
   const problem = problemOf(spec)
-  if (problem) return toErrorBody(new SkerryError('invalid-document', `the document of a router is contradictory: ${problem}`, { routerUuid: uuid }))
-  if (have.unseen) return toErrorBody(new SkerryError('host-command-failed', 'the namespace of a router cannot be read', { netns: routerNetns(uuid), cause: have.unseen }))
+  if (problem)
+    return toErrorBody(
+      new SkerryError('invalid-document', `the document of a router is contradictory: ${problem}`, { routerUuid: uuid }),
+    )
+  if (have.unseen)
+    return toErrorBody(
+      new SkerryError('host-command-failed', 'the namespace of a router cannot be read', {
+        netns: routerNetns(uuid),
+        cause: have.unseen,
+      }),
+    )
   for (const [name, end] of [
     [routerPort(uuid), have.port],
     [routerUplink(uuid), have.uplink],
   ] as const) {
     if (end && end.alias !== null && end.alias !== markOf(uuid))
-      return toErrorBody(new SkerryError('in-use', `an interface called ${name} exists and is not this router's`, { interface: name, alias: end.alias }))
+      return toErrorBody(
+        new SkerryError('in-use', `an interface called ${name} exists and is not this router's`, {
+          interface: name,
+          alias: end.alias,
+        }),
+      )
   }
   return undefined
 }
@@ -178,7 +207,9 @@ function problemOf({ cidrs, uplink }: RouterSpec): string | undefined {
   }
   if (!uplink) return undefined
   const subnet = `${uplink.hostIp}/${uplink.prefixLen}`
-  return contains(subnet, uplink.routerIp) && uplink.hostIp !== uplink.routerIp ? undefined : `its uplink ${uplink.routerIp} is not beside ${uplink.hostIp}`
+  return contains(subnet, uplink.routerIp) && uplink.hostIp !== uplink.routerIp
+    ? undefined
+    : `its uplink ${uplink.routerIp} is not beside ${uplink.hostIp}`
 }
 
 /** `observed`: {netns, dnsmasqPid, uplink, forwardDrop}; `forwardDrop` warns that the host's firewall may stop what goes out. */

@@ -78,7 +78,7 @@ export function sourceOf(element: NftElement): string | undefined {
 }
 
 export function uplinkOf(element: NftElement): UplinkElement | undefined {
-  if (!element || typeof element !== 'object' || !('concat' in element)) return undefined
+  if (!element || typeof element !== 'object' || Array.isArray(element) || !('concat' in element)) return undefined
   const [ifname, ip] = element.concat
   return typeof ifname === 'string' && typeof ip === 'string' ? { ifname, ip } : undefined
 }

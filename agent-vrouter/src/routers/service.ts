@@ -80,5 +80,7 @@ export function parseServed(text: string | undefined): { conf: string; hosts: st
 /** IPv4 name servers of a resolv.conf that are reachable from a namespace: those of the loopback are not. */
 export function nameServers(resolvConf: string | undefined): string[] {
   const found = [...(resolvConf ?? '').matchAll(/^\s*nameserver\s+((?:\d{1,3}\.){3}\d{1,3})\s*$/gm)].map((m) => m[1] as string)
-  return [...new Set(found)].filter((ip) => !ip.startsWith('127.') && ip !== '0.0.0.0' && ip.split('.').every((part) => Number(part) <= 255))
+  return [...new Set(found)].filter(
+    (ip) => !ip.startsWith('127.') && ip !== '0.0.0.0' && ip.split('.').every((part) => Number(part) <= 255),
+  )
 }

@@ -3,7 +3,16 @@
  * its sets move. Each rule carries a digest of itself as comment, because nft prints rules in other words than it reads them.
  */
 import { createHash } from 'node:crypto'
-import { type NftChain, type NftCommand, type NftElement, type NftObject, type NftSet, type NftStatement, type NftTable, nftables } from '@skerry/host'
+import {
+  type NftChain,
+  type NftCommand,
+  type NftElement,
+  type NftObject,
+  type NftSet,
+  type NftStatement,
+  type NftTable,
+  nftables,
+} from '@skerry/host'
 
 const { addChain, addElements, addRule, addSet, addTable, deleteElements, dropTable } = nftables
 
@@ -16,7 +25,8 @@ export interface TableShape {
 
 export type ShapeState = 'absent' | 'differs' | 'ok'
 
-const digest = (expr: readonly NftStatement[]) => `skerry:${createHash('sha256').update(JSON.stringify(expr)).digest('hex').slice(0, 12)}`
+const digest = (expr: readonly NftStatement[]) =>
+  `skerry:${createHash('sha256').update(JSON.stringify(expr)).digest('hex').slice(0, 12)}`
 
 /** One transaction after which the table stands exactly like this, whatever was there. Connections are not touched. */
 export function buildTable(shape: TableShape, elements: Readonly<Record<string, readonly NftElement[]>>): NftCommand[] {
@@ -26,14 +36,20 @@ export function buildTable(shape: TableShape, elements: Readonly<Record<string, 
     ...dropTable(shape.table),
     addTable(shape.table),
     ...shape.sets.map((set) => addSet({ ...at, ...set })),
-    ...Object.entries(elements).flatMap(([set, elem]) => (elem.length > 0 ? [addElements({ ...at, name: set, elem: [...elem] })] : [])),
+    ...Object.entries(elements).flatMap(([set, elem]) =>
+      elem.length > 0 ? [addElements({ ...at, name: set, elem: [...elem] })] : [],
+    ),
     ...shape.chains.map((chain) => addChain({ ...at, ...chain })),
     ...shape.rules.map(({ chain, expr }) => addRule({ ...at, chain, expr, comment: digest(expr) })),
   ]
 }
 
 /** The smallest difference of one set. Elements to remove must be there. */
-export function moveElements(table: NftTable, set: string, move: { add: readonly NftElement[]; remove: readonly NftElement[] }): NftCommand[] {
+export function moveElements(
+  table: NftTable,
+  set: string,
+  move: { add: readonly NftElement[]; remove: readonly NftElement[] },
+): NftCommand[] {
   const at = { family: table.family, table: table.name, name: set }
   return [
     ...(move.remove.length > 0 ? [deleteElements({ ...at, elem: [...move.remove] })] : []),
@@ -54,7 +70,11 @@ export function elementsIn(listed: readonly NftObject[] | undefined, name: strin
 }
 
 const byName = (a: string[], b: string[]) => ((a[0] ?? '') < (b[0] ?? '') ? -1 : 1)
-const setText = (set: Pick<NftSet, 'name' | 'type' | 'flags'>) => [set.name, JSON.stringify(set.type), JSON.stringify(set.flags ?? [])]
+const setText = (set: Pick<NftSet, 'name' | 'type' | 'flags'>) => [
+  set.name,
+  JSON.stringify(set.type),
+  JSON.stringify(set.flags ?? []),
+]
 const chainText = (c: TableShape['chains'][number]) => [c.name, c.type ?? '', c.hook ?? '', String(c.prio ?? ''), c.policy ?? '']
 
 function wantedShape(shape: TableShape) {

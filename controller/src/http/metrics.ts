@@ -21,10 +21,18 @@ export function httpMetrics(): HttpMetrics {
     buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10],
     registers: [registry],
   })
+  // prom-client hashes labels at each use; the few combinations are looked up once
+  const counters = new Map<string, { inc(): void }>()
+  const timers = new Map<string, { observe(seconds: number): void }>()
   return {
     observe(route, status, seconds) {
-      requests.inc({ route, status: String(status) })
-      durations.observe({ route }, seconds)
+      const key = `${status} ${route}`
+      let counter = counters.get(key)
+      if (counter === undefined) counters.set(key, (counter = requests.labels({ route, status: String(status) })))
+      let timer = timers.get(route)
+      if (timer === undefined) timers.set(route, (timer = durations.labels({ route })))
+      counter.inc()
+      timer.observe(seconds)
     },
     text: () => registry.metrics(),
   }

@@ -13,7 +13,7 @@ export interface Received {
   input: Record<string, unknown>
   /** path variables by name */
   variables: Record<string, string>
-  /** SHA-256 of method, path, query and body */
+  /** SHA-256 of method, path, query and body; empty for queries, which need none */
   bodyHash: string
 }
 
@@ -72,8 +72,9 @@ export async function receive(match: Match, incoming: Incoming, limits: Limits, 
   const body = parseBody(text, limits.bodyDepth)
   const route = selectRoute(match, method, body, lenient)
   const variables = Object.fromEntries(route.names.map((name, i) => [name, match.values[i] ?? '']))
+  const bodyHash = route.api.query ? '' : hashOf(incoming, text)
   const given = hasBody ? paramsFromBody(route.api, body, lenient) : paramsFromQuery(route.api, incoming.search)
-  return { route, input: { ...given, ...variables }, variables, bodyHash: hashOf(incoming, text) }
+  return { route, input: { ...given, ...variables }, variables, bodyHash }
 }
 
 export type Checked = { ok: true; params: Record<string, unknown> } | { ok: false; error: SkerryError; notANumber: boolean }

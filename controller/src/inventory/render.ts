@@ -5,6 +5,7 @@
 import { baseFields, type Resource, type Row, resources } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { elementOf, kindOf, shapeOf } from './fields.ts'
+import { RecentRows } from './recent-rows.ts'
 
 /** How a timestamp is written. */
 export type TimeForm = (epochMs: number) => unknown
@@ -66,15 +67,35 @@ function children(graph: Graph, inlined: Inlined, uuid: unknown, form: TimeForm 
   return rows.map((row) => render(graph, inlined.child, row, form))
 }
 
-/** The inventory of a row. `form` writes timestamps (default: epoch ms as stored). */
-export function render(graph: Graph, resource: Resource, row: Readonly<Row>, form?: TimeForm): Row {
-  const shape = shapeOfInventory(resource)
+/** The fields of a row itself, without children. */
+function ownFields(shape: Shape, row: Readonly<Row>, form: TimeForm | undefined): Row {
   const out: Row = {}
   for (const field of shape.fields) {
     const value = row[field]
     if (value === undefined || value === null) continue
     out[field] = form !== undefined && shape.times.has(field) ? form(value as number) : value
   }
+  return out
+}
+
+const kept = new Map<TimeForm, RecentRows<Row>>()
+
+/** Rows never change (the graph makes another object), so what was made of one for a dialect can be used again. */
+function keptFields(shape: Shape, row: Readonly<Row>, form: TimeForm): Row {
+  let recent = kept.get(form)
+  if (recent === undefined) kept.set(form, (recent = new RecentRows()))
+  return recent.get(row) ?? recent.add(row, ownFields(shape, row, form))
+}
+
+/**
+ * The inventory of a row. `form` writes timestamps (default: epoch ms as stored); it must be one of few, constant functions.
+ * With a form, the result is shared with other callers: not to be changed.
+ */
+export function render(graph: Graph, resource: Resource, row: Readonly<Row>, form?: TimeForm): Row {
+  const shape = shapeOfInventory(resource)
+  const own = form === undefined ? ownFields(shape, row, form) : keptFields(shape, row, form)
+  if (shape.inlined.length === 0) return own
+  const out = { ...own }
   for (const inlined of shape.inlined) out[inlined.list] = children(graph, inlined, row['uuid'], form)
   return out
 }

@@ -1,0 +1,40 @@
+/** Agent-vrouter over a host: the same for the real machine and for fakes. */
+import type { AgentParts, BuildContext } from '@skerry/agent'
+import type { Host } from '@skerry/host'
+import { inventory } from './inventory.ts'
+import { leaseModule } from './leases/index.ts'
+import { LeaseWatch, type WatchPorts } from './leases/watch.ts'
+import { routerModule } from './routers/index.ts'
+
+export const HOST_TABLE = 'skerry_vrouter'
+
+export interface VrouterPorts {
+  watchFolder: WatchPorts['watchFolder']
+  /** Name of the table in the host's own namespace; default `skerry_vrouter`. */
+  hostTable?: string
+}
+
+export async function buildVrouter(
+  host: Host,
+  context: Pick<BuildContext, 'stateDir' | 'timers' | 'signal' | 'log'>,
+  ports: VrouterPorts,
+): Promise<AgentParts> {
+  const { stateDir, timers, log } = context
+  // dnsmasq gives up root and still has to reach its folder: others may pass through, but not look.
+  await host.files.makeDir(stateDir, 0o711)
+  const watch = new LeaseWatch({
+    host,
+    stateDir,
+    timers,
+    watchFolder: ports.watchFolder,
+    signal: () => context.signal(),
+    onFault: (error) => log.error({ err: error }, 'cannot look at leases'),
+  })
+  const own = { host, stateDir, hostTable: ports.hostTable ?? HOST_TABLE, onServing: (router: string) => watch.attend(router) }
+  return {
+    modules: [routerModule(own), leaseModule(own)],
+    commands: [],
+    inventory: () => inventory(own),
+    stop: async () => watch.stop(),
+  }
+}

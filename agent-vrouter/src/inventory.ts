@@ -1,0 +1,83 @@
+/** Everything on this host that carries our mark, also what nobody wants: what `audit` compares with the graph. Only reads. */
+import { type InventoryItem, routerNetns, routerPort, routerUplink } from '@skerry/contract'
+import { ownerOf } from '@skerry/host'
+import { readFolder } from './leases/folder.ts'
+import type { RouterPorts } from './routers/observe.ts'
+import { ROUTER_TABLE, SNAT_SOURCES, sourceOf, UPLINKS, uplinkOf } from './routers/rules.ts'
+import { routerDir, routersDir } from './routers/service.ts'
+
+type Ports = Pick<RouterPorts, 'host' | 'stateDir' | 'hostTable'>
+
+const item = (kind: string, id: string, owner: string | null, facts: Record<string, unknown> = {}): InventoryItem => ({
+  kind,
+  id,
+  owner,
+  facts,
+})
+
+export async function inventory(ports: Ports): Promise<InventoryItem[]> {
+  const namespaces = (await ports.host.ip.netns.list()).flatMap((name) => /^skerry-([0-9a-f]{32})$/.exec(name)?.[1] ?? [])
+  const folders = (await ports.host.files.list(routersDir(ports.stateDir))) ?? []
+  const [links, daemons, ...parts] = await Promise.all([
+    linkItems(ports),
+    daemonItems(ports),
+    ...namespaces.map((uuid) => snatItems(ports, uuid)),
+    ...folders.map((uuid) => leaseItems(ports, uuid)),
+  ])
+  return [
+    ...namespaces.map((uuid) => item('netns', routerNetns(uuid), uuid)),
+    ...links,
+    ...daemons,
+    ...parts.flat(),
+    ...folders
+      .filter((uuid) => !namespaces.includes(uuid))
+      .map((uuid) => item('router-folder', routerDir(ports.stateDir, uuid), uuid)),
+  ]
+}
+
+/** Names as the contract gives them, whether the alias stands or not; and addresses of uplinks that are gone. */
+async function linkItems({ host, hostTable }: Ports): Promise<InventoryItem[]> {
+  const [links, elements] = await Promise.all([
+    host.ip.at().links.list(),
+    host.nft.at().elements({ family: 'inet', table: hostTable, name: UPLINKS, kind: 'set' }),
+  ])
+  const kinds = { [routerPort('')]: 'router-port', [routerUplink('')]: 'router-uplink' }
+  const found = links.flatMap(({ name, alias }) => {
+    const kind = kinds[name.slice(0, 4)]
+    return kind ? [item(kind, name, ownerOf(alias))] : []
+  })
+  const left = (elements ?? [])
+    .flatMap((element) => uplinkOf(element) ?? [])
+    .filter(({ ifname }) => !links.some((link) => link.name === ifname))
+  return [...found, ...left.map(({ ifname, ip }) => item('router-uplink', ifname, null, { ip }))]
+}
+
+/** By command line, so that one whose pid file is lost is found too. */
+async function daemonItems({ host, stateDir }: Ports): Promise<InventoryItem[]> {
+  const seen = new Set<string>()
+  const prefix = `--conf-file=${routersDir(stateDir)}/`
+  return (await host.process.list()).flatMap(({ pid, cmdline }) => {
+    const conf = cmdline.find((arg) => arg.startsWith(prefix))
+    if (conf === undefined) return []
+    const uuid = conf.slice(prefix.length).split('/')[0] ?? ''
+    const id = seen.has(uuid) ? `${uuid}#${pid}` : uuid
+    seen.add(uuid)
+    return [item('dnsmasq', id, uuid, { pid })]
+  })
+}
+
+async function snatItems({ host }: Ports, uuid: string): Promise<InventoryItem[]> {
+  const elements = await host.nft
+    .at(routerNetns(uuid))
+    .elements({ family: ROUTER_TABLE.family, table: ROUTER_TABLE.name, name: SNAT_SOURCES, kind: 'set' })
+  return (elements ?? []).map((element) => item('snat', `${uuid}/${sourceOf(element) ?? JSON.stringify(element)}`, uuid))
+}
+
+async function leaseItems({ host, stateDir }: Ports, router: string): Promise<InventoryItem[]> {
+  const { lines, leases } = await readFolder(host.files, routerDir(stateDir, router))
+  const ownerOfIp = new Map(lines.map(({ ip, mac, uuid }) => [`${ip} ${mac}`, uuid]))
+  return [
+    ...lines.map(({ uuid, mac, ip }) => item('dhcp-host', mac, uuid, { ip, router })),
+    ...leases.map(({ mac, ip }) => item('dhcp-lease', `${router}/${ip}`, ownerOfIp.get(`${ip} ${mac}`) ?? null, { mac })),
+  ]
+}

@@ -1,0 +1,99 @@
+/**
+ * Wakes the reconciler when a guest got or lost its lease, or a dnsmasq died; a renewal is no news. Folders are watched;
+ * a slow timer finds what a watch missed. Reads only.
+ */
+import { dnsmasqFiles, type Host, parseLeases } from '@skerry/host'
+import type { Timers } from '@skerry/reconcile'
+import { routerDir, routersDir } from '../routers/service.ts'
+
+export interface WatchPorts {
+  host: Pick<Host, 'files' | 'dnsmasq'>
+  stateDir: string
+  timers: Timers
+  /** Calls `changed` with the name of what moved in a folder, until the returned function is called. A folder that goes ends it. */
+  watchFolder(dir: string, changed: (name: string) => void): () => void
+  signal(): void
+  onFault(error: unknown): void
+}
+
+const TICK_MS = 5_000
+/** dnsmasq writes its file in pieces. */
+const SETTLE_MS = 30
+
+export class LeaseWatch {
+  readonly #p: WatchPorts
+  readonly #watches = new Map<string, () => void>()
+  readonly #known = new Map<string, string>()
+  readonly #settling = new Map<string, unknown>()
+  #timer: unknown
+  #stopped = false
+
+  constructor(ports: WatchPorts) {
+    this.#p = ports
+    this.#tickLater()
+  }
+
+  /** From now on, this router's leases are news at once. */
+  attend(router: string): void {
+    if (this.#stopped || this.#watches.has(router)) return
+    const { stateDir, watchFolder } = this.#p
+    this.#watches.set(
+      router,
+      watchFolder(routerDir(stateDir, router), (name) => {
+        if (name === 'leases' || name === 'pid') this.#lookSoon(router)
+      }),
+    )
+  }
+
+  stop(): void {
+    this.#stopped = true
+    const { timers } = this.#p
+    for (const handle of [this.#timer, ...this.#settling.values()]) timers.clear(handle)
+    for (const end of this.#watches.values()) end()
+    this.#watches.clear()
+  }
+
+  #tickLater(): void {
+    this.#timer = this.#p.timers.set(() => {
+      this.#tick()
+        .catch((error) => this.#p.onFault(error))
+        .finally(() => {
+          if (!this.#stopped) this.#tickLater()
+        })
+    }, TICK_MS)
+  }
+
+  async #tick(): Promise<void> {
+    const routers = (await this.#p.host.files.list(routersDir(this.#p.stateDir))) ?? []
+    for (const [router, end] of [...this.#watches]) {
+      if (routers.includes(router)) continue
+      end()
+      this.#watches.delete(router)
+      this.#known.delete(router)
+    }
+    for (const router of routers) {
+      this.attend(router)
+      await this.#look(router)
+    }
+  }
+
+  #lookSoon(router: string): void {
+    if (this.#settling.has(router) || this.#stopped) return
+    const handle = this.#p.timers.set(() => {
+      this.#settling.delete(router)
+      this.#look(router).catch((error) => this.#p.onFault(error))
+    }, SETTLE_MS)
+    this.#settling.set(router, handle)
+  }
+
+  async #look(router: string): Promise<void> {
+    const { host, stateDir, signal } = this.#p
+    const dir = routerDir(stateDir, router)
+    const running = await host.dnsmasq.running(dir)
+    const leases = parseLeases((await host.files.read(dnsmasqFiles(dir).leases)) ?? '')
+    const now = `${running ? 'up' : 'down'} ${leases.map(({ mac, ip }) => `${mac} ${ip}`).sort()}`
+    if (this.#known.get(router) === now || this.#stopped) return
+    this.#known.set(router, now)
+    signal()
+  }
+}
