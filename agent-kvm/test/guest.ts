@@ -15,7 +15,8 @@ export function guestDisk({ obeys }: { obeys: boolean }): Buffer {
     ...[0xba, 0xf8, 0x03, 0xec, 0x3c, 0x71, 0x74, 0x03, 0xee, 0xeb, 0xe4], // `q`? then off; else send it back
     ...[0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xf4, 0xeb, 0xfd], // off
   ]
-  const disk = Buffer.alloc(64 * 1024)
+  // SeaBIOS reads none that is smaller than a cylinder
+  const disk = Buffer.alloc(4 * 1024 * 1024)
   disk.set(code)
   disk.write(text, code.length, 'latin1')
   disk.set([0x55, 0xaa], 510)

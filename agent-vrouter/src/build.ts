@@ -1,12 +1,22 @@
 /** Agent-vrouter over a host: the same for the real machine and for fakes. */
 import type { AgentParts, BuildContext } from '@skerry/agent'
 import type { Host } from '@skerry/host'
+import type { AnyModule } from '@skerry/reconcile'
 import { inventory } from './inventory.ts'
+import { Folders } from './leases/folder.ts'
 import { leaseModule } from './leases/index.ts'
 import { LeaseWatch, type WatchPorts } from './leases/watch.ts'
 import { routerModule } from './routers/index.ts'
+import type { RouterPorts } from './routers/observe.ts'
 
 export const HOST_TABLE = 'skerry_vrouter'
+
+/** In the order of the contract's nouns. */
+export function vrouterModules(ports: Omit<RouterPorts, 'folders'>): AnyModule[] {
+  const own = { ...ports, folders: new Folders(ports.host.files) }
+  // the loop hands each module only what that module observed and planned
+  return [routerModule(own), leaseModule(own)] as unknown as AnyModule[]
+}
 
 export interface VrouterPorts {
   watchFolder: WatchPorts['watchFolder']
@@ -32,7 +42,7 @@ export async function buildVrouter(
   })
   const own = { host, stateDir, hostTable: ports.hostTable ?? HOST_TABLE, onServing: (router: string) => watch.attend(router) }
   return {
-    modules: [routerModule(own), leaseModule(own)],
+    modules: vrouterModules(own),
     commands: [],
     inventory: () => inventory(own),
     stop: async () => watch.stop(),

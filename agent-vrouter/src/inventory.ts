@@ -1,7 +1,7 @@
 /** Everything on this host that carries our mark, also what nobody wants: what `audit` compares with the graph. Only reads. */
 import { type InventoryItem, routerNetns, routerPort, routerUplink } from '@skerry/contract'
 import { ownerOf } from '@skerry/host'
-import { readFolder } from './leases/folder.ts'
+import { Folders } from './leases/folder.ts'
 import type { RouterPorts } from './routers/observe.ts'
 import { ROUTER_TABLE, SNAT_SOURCES, sourceOf, UPLINKS, uplinkOf } from './routers/rules.ts'
 import { routerDir, routersDir } from './routers/service.ts'
@@ -74,7 +74,7 @@ async function snatItems({ host }: Ports, uuid: string): Promise<InventoryItem[]
 }
 
 async function leaseItems({ host, stateDir }: Ports, router: string): Promise<InventoryItem[]> {
-  const { lines, leases } = await readFolder(host.files, routerDir(stateDir, router))
+  const { lines, leases } = await new Folders(host.files).read(routerDir(stateDir, router))
   const ownerOfIp = new Map(lines.map(({ ip, mac, uuid }) => [`${ip} ${mac}`, uuid]))
   return [
     ...lines.map(({ uuid, mac, ip }) => item('dhcp-host', mac, uuid, { ip, router })),

@@ -23,7 +23,8 @@ export async function purgeVrouter(ports: Pick<RouterPorts, 'host' | 'stateDir' 
   for (const { facts } of of('dnsmasq')) {
     // one whose pid file is lost
     const left = await host.process.get(Number(facts['pid']))
-    if (left?.cmdline.some((arg) => arg.startsWith(`--conf-file=${routersDir(stateDir)}/`))) await host.process.signal(left, 'SIGTERM')
+    if (left?.cmdline.some((arg) => arg.startsWith(`--conf-file=${routersDir(stateDir)}/`)))
+      await host.process.signal(left, 'SIGTERM')
   }
   for (const { id } of of('router-port', 'router-uplink')) await host.ip.at().links.del(id)
   for (const { owner } of of('netns')) if (owner) await host.ip.netns.del(routerNetns(owner))

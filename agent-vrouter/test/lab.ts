@@ -10,8 +10,7 @@ import { join } from 'node:path'
 import { routerNetns } from '@skerry/contract'
 import { execInNetns, type Host, realExec, realHost } from '@skerry/host'
 import { type AnyModule, createReconciler, type Reconciler } from '@skerry/reconcile'
-import { leaseModule } from '../src/leases/index.ts'
-import { routerModule } from '../src/routers/index.ts'
+import { vrouterModules } from '../src/build.ts'
 import { routerDir } from '../src/routers/service.ts'
 import type { Desired } from './world.ts'
 
@@ -33,12 +32,19 @@ export interface Guest {
   run(cmd: string, argv: readonly string[], okCodes?: readonly number[]): Promise<string>
 }
 
+/** Namespaces are made from outside: a mount made inside `ip netns exec` is seen by nobody else. */
+function hostInside(netns: string): Host {
+  const outer = realHost()
+  const inner = realHost({ exec: execInNetns(realExec(), netns) })
+  return { ...inner, ip: { netns: outer.ip.netns, at: (name) => (name === undefined ? inner.ip.at() : outer.ip.at(name)) } }
+}
+
 export class Lab {
   readonly suffix = randomBytes(4).toString('hex')
   readonly hostNs = `skt-h-${this.suffix}`
   readonly outsideNs = `skt-o-${this.suffix}`
   readonly real = realHost()
-  readonly host: Host = realHost({ exec: execInNetns(realExec(), this.hostNs) })
+  readonly host: Host = hostInside(this.hostNs)
   readonly faults: unknown[] = []
   readonly #guests: string[] = []
   readonly #children: ChildProcess[] = []
@@ -96,7 +102,24 @@ export class Lab {
       dhcp: async (mac) => {
         await links.set('eth0', { up: false, mac })
         await links.set('eth0', { up: true })
-        const argv = ['udhcpc', '-i', 'eth0', '-f', '-n', '-q', '-t', '3', '-T', '1', '-O', 'domain', '-O', 'hostname', '-s', join(this.root, 'client.sh')]
+        const argv = [
+          'udhcpc',
+          '-i',
+          'eth0',
+          '-f',
+          '-n',
+          '-q',
+          '-t',
+          '3',
+          '-T',
+          '1',
+          '-O',
+          'domain',
+          '-O',
+          'hostname',
+          '-s',
+          join(this.root, 'client.sh'),
+        ]
         return (await run('busybox', argv, [0, 1])).split('\n').find((line) => line.startsWith('GOT '))
       },
     }
@@ -110,8 +133,7 @@ export class Lab {
   }
 
   modules(): [AnyModule, AnyModule] {
-    const ports = { host: this.host, stateDir: this.stateDir, hostTable: 'skerry_vrouter' }
-    return [routerModule(ports) as unknown as AnyModule, leaseModule(ports) as unknown as AnyModule]
+    return vrouterModules({ host: this.host, stateDir: this.stateDir, hostTable: 'skerry_vrouter' }) as [AnyModule, AnyModule]
   }
 
   /** An agent's loop without timers: `pass()` is the only thing that moves. A second one is the agent after a restart. */

@@ -14,7 +14,10 @@ export function requireOrSkip(suite: string, programs: readonly string[]): boole
 
 function isInstalled(program: string): boolean {
   try {
-    execFileSync('which', [program], { stdio: 'ignore', env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' } })
+    execFileSync('which', [program], {
+      stdio: 'ignore',
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+    })
     return true
   } catch {
     return false // `which` has no other answer

@@ -3,10 +3,9 @@ import { type InventoryItem, routerNetns, routerPort, routerUplink } from '@sker
 import { type FakeHost, fakeHost } from '@skerry/host'
 import { type AnyModule, converge, createReconciler, type Reconciler } from '@skerry/reconcile'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { vrouterModules } from '../src/build.ts'
 import { inventory } from '../src/inventory.ts'
-import { leaseModule } from '../src/leases/index.ts'
 import { purgeVrouter } from '../src/purge.ts'
-import { routerModule } from '../src/routers/index.ts'
 import { routerDir } from '../src/routers/service.ts'
 import { Desired, leaseSpec, newUuid, routerSpec } from './world.ts'
 
@@ -25,8 +24,7 @@ beforeEach(async () => {
   await host.files.makeDir(STATE, 0o711)
   desired = new Desired()
   faults = []
-  const ports = { host, stateDir: STATE, hostTable: 'skerry_vrouter' }
-  modules = [routerModule(ports) as unknown as AnyModule, leaseModule(ports) as unknown as AnyModule]
+  modules = vrouterModules({ host, stateDir: STATE, hostTable: 'skerry_vrouter' }) as [AnyModule, AnyModule]
   loop = createReconciler({
     modules,
     ledger: desired,
@@ -68,7 +66,15 @@ describe('a router', () => {
   })
 
   test.each([
-    ['other networks', { cidrs: [{ cidr: '10.20.0.0/16', gateway: '10.20.0.1' }, { cidr: '10.30.0.0/16', gateway: '10.30.0.1' }] }],
+    [
+      'other networks',
+      {
+        cidrs: [
+          { cidr: '10.20.0.0/16', gateway: '10.20.0.1' },
+          { cidr: '10.30.0.0/16', gateway: '10.30.0.1' },
+        ],
+      },
+    ],
     ['no SNAT', { services: { dhcp: true, dns: true, snat: false } }],
     ['no DHCP and no DNS', { services: { dhcp: false, dns: false, snat: true } }],
     ['another uplink', { uplink: { hostIp: '169.254.64.5', routerIp: '169.254.64.6', prefixLen: 30 } }],
@@ -184,7 +190,10 @@ describe('a router', () => {
     ['its uplink', (uuid: string) => host.ip.at().links.del(routerUplink(uuid))],
     ['its gateway address', (uuid: string) => host.ip.at(routerNetns(uuid)).addresses.del('lan0', '10.10.0.1/24')],
     ['its place on the bridge', (uuid: string) => host.ip.at().links.set(routerPort(uuid), { master: null })],
-    ['its dnsmasq', async (uuid: string) => host.processTable.kill((await host.dnsmasq.running(routerDir(STATE, uuid)))?.pid ?? 0)],
+    [
+      'its dnsmasq',
+      async (uuid: string) => host.processTable.kill((await host.dnsmasq.running(routerDir(STATE, uuid)))?.pid ?? 0),
+    ],
     ['its pid file', (uuid: string) => host.files.remove(`${routerDir(STATE, uuid)}/pid`)],
     ['its configuration', (uuid: string) => host.files.write(`${routerDir(STATE, uuid)}/dnsmasq.conf`, 'port=0\n')],
     ['the mark of its port', (uuid: string) => host.ip.at().links.set(routerPort(uuid), { alias: '' })],
@@ -299,16 +308,19 @@ describe('leases', () => {
     )
   })
 
-  test.each(['ignore', 'infinite', '45m', '3600', '10.10.0.99'])('named %s get a name, and no other meaning', async (hostname) => {
-    const [router, a] = [newUuid(), newUuid()]
-    desired.put('router', router, routerSpec(bridge))
-    desired.put('lease', a, leaseSpec(router, 10, { hostname }))
-    await pass()
-    const dir = routerDir(STATE, router)
-    expect(await host.files.read(`${dir}/hosts`)).toBe(`# ${a}\n02:00:00:00:00:0a,10.10.0.10\n`)
-    expect(await host.files.read(`${dir}/names`)).toBe(`10.10.0.10 ${hostname}\n`)
-    expect(statusOf(a)?.condition).toBe('Ready')
-  })
+  test.each(['ignore', 'infinite', '45m', '3600', '10.10.0.99'])(
+    'named %s get a name, and no other meaning',
+    async (hostname) => {
+      const [router, a] = [newUuid(), newUuid()]
+      desired.put('router', router, routerSpec(bridge))
+      desired.put('lease', a, leaseSpec(router, 10, { hostname }))
+      await pass()
+      const dir = routerDir(STATE, router)
+      expect(await host.files.read(`${dir}/hosts`)).toBe(`# ${a}\n02:00:00:00:00:0a,10.10.0.10\n`)
+      expect(await host.files.read(`${dir}/names`)).toBe(`10.10.0.10 ${hostname}\n`)
+      expect(statusOf(a)?.condition).toBe('Ready')
+    },
+  )
 
   test('go with their router without a word to its dnsmasq', async () => {
     const [router, a] = [newUuid(), newUuid()]

@@ -48,7 +48,11 @@ export function routerSpec(bridge: string, change: Partial<vrouterDesired.Router
   }
 }
 
-export const leaseSpec = (routerUuid: string, n: number, change: Partial<vrouterDesired.LeaseSpec> = {}): vrouterDesired.LeaseSpec => ({
+export const leaseSpec = (
+  routerUuid: string,
+  n: number,
+  change: Partial<vrouterDesired.LeaseSpec> = {},
+): vrouterDesired.LeaseSpec => ({
   routerUuid,
   mac: `02:00:00:00:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`,
   ip: `10.10.${n >> 8}.${n & 255}`,

@@ -4,7 +4,7 @@ import type { Bus } from '@skerry/bus'
 import { type Row, SKERRY_VERSION, subjects } from '@skerry/contract'
 import { Agents } from './agents/agents-port.ts'
 import { AgentBook } from './agents/book.ts'
-import { kindOf, documentOf } from './agents/documents.ts'
+import { documentOf, kindOf } from './agents/documents.ts'
 import { Syncer } from './agents/sync.ts'
 import { AgentWatch } from './agents/watch.ts'
 import { auditor } from './audit/run.ts'
@@ -12,7 +12,9 @@ import { agentCalls } from './calls/agents.ts'
 import { Consoles } from './calls/consoles.ts'
 import { lookCalls } from './calls/look.ts'
 import { sessionCalls } from './calls/sessions.ts'
-import { checkCalls, ControllerEngine } from './engine/engine.ts'
+import { ControllerEngine } from './engine/engine.ts'
+import type { JobView } from './engine/port.ts'
+import { checkCalls } from './engine/result.ts'
 import { State } from './engine/state.ts'
 import { createHttp, type HttpOptions, type Log, pollBody } from './http/index.ts'
 import { seed } from './seed.ts'
@@ -57,59 +59,90 @@ export interface Controller {
 const SWEEP_MS = 2_000
 const HOUSEKEEPING_MS = 60_000
 
-export async function createController(p: ControllerPorts): Promise<Controller> {
+/** What the parts of a controller share. */
+interface Shared {
+  p: ControllerPorts
+  state: State
+  book: AgentBook
+  syncer: Syncer
+  agents: Agents
+  consoles: Consoles
+  report(error: unknown, facts: Row): void
+  isReady(): boolean
+}
+
+function sharedParts(p: ControllerPorts, isReady: () => boolean): Shared {
   const state = new State(p.store)
   const { graph } = state
   const report = (error: unknown, facts: Row) => p.log.error({ ...facts, err: error }, 'something failed that nobody waited for')
-  await seed(state, p.now(), p.adminPassword)
-  const projected = await state.reprojectAll()
-  if (projected > 0) p.log.info({ documents: projected }, 'desired documents brought in line with the graph')
-
   const book = new AgentBook(p.monotonic)
   const syncer = new Syncer({ bus: p.bus, graph, durableSeq: () => p.store.status().durableSeq, report })
   const agents = new Agents({ bus: p.bus, graph, book, syncer, sleep: p.sleep, monotonic: p.monotonic })
-  const world: World = { graph, now: p.now, newId: p.newId, random: p.random, agents, secrets: p.secrets }
   const consoles = new Consoles({ bus: p.bus, graph, agents, now: p.now, newId: p.newId, address: p.address })
-  let ready = false
+  return { p, state, book, syncer, agents, consoles, report, isReady }
+}
 
-  const late: { engine?: ControllerEngine; hooks?: Hooks; watch?: AgentWatch } = {}
+/** The engine with its calls; what looks at ended jobs is handed in later, because it needs the engine. */
+function makeEngine(s: Shared, ended: (job: JobView, resourceUuid: string) => void): ControllerEngine {
+  const { p, state, agents, consoles, report } = s
+  const { graph } = state
+  const world: World = { graph, now: p.now, newId: p.newId, random: p.random, agents, secrets: p.secrets }
   const calls = {
     ...sessionCalls({ state, now: p.now, newId: p.newId }),
     ...agentCalls({ state, now: p.now, newId: p.newId, ...p.enrol }),
-    ...lookCalls({ graph, nodeUuid: p.nodeUuid, ready: () => ready, job: (u) => late.engine!.job(u), retry: (u) => late.engine!.retry(u), now: p.now }),
+    ...lookCalls({
+      graph,
+      nodeUuid: p.nodeUuid,
+      ready: s.isReady,
+      job: (u) => engine.job(u),
+      retry: (u) => engine.retry(u),
+      now: p.now,
+    }),
   }
   checkCalls(calls)
-  const engine = new ControllerEngine({
-    state, world, now: p.now, newId: p.newId, sleep: p.sleep, timers: p.timers, report, calls,
+  const engine: ControllerEngine = new ControllerEngine({
+    ...{ state, world, now: p.now, newId: p.newId, sleep: p.sleep, timers: p.timers, report, calls, onEnded: ended },
     seal: (hash) => createHmac('sha256', p.siteKey).update(hash).digest('hex'),
     volatile: { RequestConsoleAccess: (params) => consoles.grant(params) },
-    onEnded: (job, resourceUuid) => {
-      late.watch?.lookAgain(resourceUuid)
-      late.hooks?.ended(job.uuid)
-      p.bus.publish(subjects.job(job.uuid, 'done'), { uuid: job.uuid, state: job.state, api: job.api })
-    },
     dryRun: (names) => dryRun(p.bus, state, names),
   })
-  late.engine = engine
-  late.watch = new AgentWatch({
-    bus: p.bus, graph, book, syncer, now: p.now, busy: (uuid) => engine.busy(uuid), refresh: (a) => agents.refresh(a), report,
+  return engine
+}
+
+const hasEnded = (job: JobView) => job.state === 'done' || job.state === 'failed' || job.state === 'stuck'
+
+export async function createController(p: ControllerPorts): Promise<Controller> {
+  let ready = false
+  const s = sharedParts(p, () => ready)
+  const { state, book, syncer, agents, report } = s
+  const { graph } = state
+  await seed(state, p.now(), p.adminPassword)
+  const projected = await state.reprojectAll()
+  if (projected > 0) p.log.info({ documents: projected }, 'desired documents brought in line with the graph')
+  const engine = makeEngine(s, (job, resourceUuid) => {
+    watch.lookAgain(resourceUuid)
+    hooks.ended(job.uuid)
+    p.bus.publish(subjects.job(job.uuid, 'done'), { uuid: job.uuid, state: job.state, api: job.api })
+  })
+  const watch = new AgentWatch({
+    ...{ bus: p.bus, graph, book, syncer, now: p.now, report },
+    busy: (uuid) => engine.busy(uuid),
+    refresh: (agentUuid) => agents.refresh(agentUuid),
     commit: (change, actor) => state.commit(change, { actor }),
   })
-  late.hooks = new Hooks({
-    state, fetch: p.fetch, sleep: p.sleep, report,
-    render: (uuid) => {
-      const job = engine.job(uuid)
-      return job && (job.state === 'done' || job.state === 'failed' || job.state === 'stuck') ? { ok: job.state === 'done', body: pollBody(job, true).body } : undefined
-    },
-  })
-  const offs = await start(p, { state, syncer, watch: late.watch, engine, report })
+  const render = (uuid: string) => {
+    const job = engine.job(uuid)
+    return job && hasEnded(job) ? { ok: job.state === 'done', body: pollBody(job, true).body } : undefined
+  }
+  const hooks = new Hooks({ state, fetch: p.fetch, sleep: p.sleep, report, render })
+  const offs = await start(p, { state, syncer, watch, engine, report })
   const resumed = engine.resume()
   if (resumed > 0) p.log.info({ jobs: resumed }, 'jobs taken up again')
-  late.hooks.resume()
+  hooks.resume()
   ready = true
   const app = createHttp(httpOptions(p, { engine, state, ready: () => ready && p.store.status().writable }))
   return {
-    engine, state, app, consoles,
+    ...{ engine, state, app, consoles: s.consoles },
     async stop() {
       ready = false
       for (const off of offs) off()
@@ -135,10 +168,12 @@ async function start(p: ControllerPorts, { state, syncer, watch, engine, report 
   const offSweep = p.every(SWEEP_MS, () => watch.sweep())
   const offHousekeeping = p.every(HOUSEKEEPING_MS, () => {
     const ops = outdated(state.graph, p.now())
-    if (ops.length > 0) state.commit({ ops }, { actor: 'system' }).catch((error) => report(error, { doing: 'removing what is outdated' }))
+    if (ops.length > 0)
+      state.commit({ ops }, { actor: 'system' }).catch((error) => report(error, { doing: 'removing what is outdated' }))
     for (const due of dueForExpunge(state.graph, p.now())) {
       const call = internalCall(due.api, due.uuid)
-      if (!engine.busy(due.uuid)) engine.accept(call).catch((error) => report(error, { doing: 'expunging what was deleted long ago', ...due }))
+      if (!engine.busy(due.uuid))
+        engine.accept(call).catch((error) => report(error, { doing: 'expunging what was deleted long ago', ...due }))
     }
   })
   return [offCommit, offFacts, offSweep, offHousekeeping]
@@ -153,11 +188,23 @@ async function dryRun(bus: Bus, state: State, names: readonly string[]): Promise
       const kind = kindOf(state.graph, agentUuid)
       const document = documentOf(state.graph, key)
       if (!kind || !document) continue
-      const tombstone = { noun: document.noun, uuid: document.uuid, generation: { ...document.generation, seq: document.generation.seq + 1 }, job: null, tombstone: true }
-      const answer = await bus.request(subjects.do(kind, agentUuid, 'agent', agentUuid, 'plan'), { documents: [tombstone], epoch: state.graph.epoch }, { timeoutMs: 5_000 }).then(
-        (m) => m.data as Row,
-        (error: Error) => ({ unknown: error.message }),
-      )
+      const tombstone = {
+        noun: document.noun,
+        uuid: document.uuid,
+        generation: { ...document.generation, seq: document.generation.seq + 1 },
+        job: null,
+        tombstone: true,
+      }
+      const answer = await bus
+        .request(
+          subjects.do(kind, agentUuid, 'agent', agentUuid, 'plan'),
+          { documents: [tombstone], epoch: state.graph.epoch },
+          { timeoutMs: 5_000 },
+        )
+        .then(
+          (m) => m.data as Row,
+          (error: Error) => ({ unknown: error.message }),
+        )
       shown.push({ agentUuid, kind, ...answer })
     }
   }
@@ -166,10 +213,22 @@ async function dryRun(bus: Bus, state: State, names: readonly string[]): Promise
 
 function httpOptions(p: ControllerPorts, o: { engine: ControllerEngine; state: State; ready(): boolean }): HttpOptions {
   return {
-    engine: o.engine, clock: { now: p.now }, log: p.log, version: SKERRY_VERSION, newUuid: p.newId, ready: o.ready, timers: { every: p.every },
-    events: { since: (lastId, signal) => factsSince(p.store, lastId, signal) }, audit: auditor(p.bus, o.state.graph),
+    engine: o.engine,
+    clock: { now: p.now },
+    log: p.log,
+    version: SKERRY_VERSION,
+    newUuid: p.newId,
+    ready: o.ready,
+    timers: { every: p.every },
+    events: { since: (lastId, signal) => factsSince(p.store, lastId, signal) },
+    audit: auditor(p.bus, o.state.graph),
     notifyRefused: ({ url, jobUuid, body }) => {
-      p.fetch(url, { method: 'POST', body: JSON.stringify(body), redirect: 'manual', headers: { 'Content-Type': 'application/json', 'X-Job-UUID': jobUuid, 'X-Job-Success': 'false' } }).catch((error) => p.log.warn({ job: jobUuid, err: error }, 'the webhook of a refused call cannot be reached'))
+      p.fetch(url, {
+        method: 'POST',
+        body: JSON.stringify(body),
+        redirect: 'manual',
+        headers: { 'Content-Type': 'application/json', 'X-Job-UUID': jobUuid, 'X-Job-Success': 'false' },
+      }).catch((error) => p.log.warn({ job: jobUuid, err: error }, 'the webhook of a refused call cannot be reached'))
     },
   }
 }

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { connectNats, realTimers } from '@skerry/bus'
 import { SKERRY_VERSION, toErrorBody } from '@skerry/contract'
 import { pino } from 'pino'
-import { readConfig, usage, type Config } from './config.ts'
+import { type Config, readConfig, usage } from './config.ts'
 import { createController } from './controller.ts'
 import { tables } from './engine/tables.ts'
 import { listen } from './http/index.ts'
@@ -24,7 +24,14 @@ async function openAll(config: Config) {
   await realDisk.mkdir(config.stateDir)
   const siteKey = await loadSiteKey(`${config.stateDir}/site.key`)
   const secrets = await openSecrets({ dir: `${config.stateDir}/secrets`, disk: realDisk, siteKey, random: randomBytes })
-  const store = await openStore({ dir: `${config.stateDir}/log`, disk: realDisk, tables, clock: Date.now, newId, report: (err) => log.error({ err }, 'the store failed in the background') })
+  const store = await openStore({
+    dir: `${config.stateDir}/log`,
+    disk: realDisk,
+    tables,
+    clock: Date.now,
+    newId,
+    report: (err) => log.error({ err }, 'the store failed in the background'),
+  })
   log.info({ ...store.recovery, seq: store.graph.seq }, 'log opened')
   const { low: node } = await openDocument(realDisk, `${config.stateDir}/node.json`, { uuid: newId(), publishedSeq: 0 })
   await node.write()
@@ -34,8 +41,14 @@ async function openAll(config: Config) {
 async function connect(config: Config) {
   const { url, creds, ca } = config.nats
   return connectNats({
-    servers: [url], name: 'skerry-controller', inboxPrefix: '_INBOX_ctl', waitOnFirstConnect: true, reconnect: { minMs: 100, maxMs: 500 },
-    ...(creds ? { credentials: creds } : {}), ...(ca ? { tls: { ca } } : {}), onError: (err) => log.warn({ err }, 'bus'),
+    servers: [url],
+    name: 'skerry-controller',
+    inboxPrefix: '_INBOX_ctl',
+    waitOnFirstConnect: true,
+    reconnect: { minMs: 100, maxMs: 500 },
+    ...(creds ? { credentials: creds } : {}),
+    ...(ca ? { tls: { ca } } : {}),
+    onError: (err) => log.warn({ err }, 'bus'),
   })
 }
 
@@ -43,10 +56,25 @@ async function run(config: Config): Promise<void> {
   const { siteKey, secrets, store, node } = await openAll(config)
   const bus = await connect(config)
   const controller = await createController({
-    store, bus, secrets, siteKey, log, now: Date.now, monotonic: () => performance.now(), newId, random: Math.random, sleep, timers: realTimers, every, fetch, nodeUuid: node.data.uuid, adminPassword: config.adminPassword,
+    store,
+    bus,
+    secrets,
+    siteKey,
+    log,
+    now: Date.now,
+    monotonic: () => performance.now(),
+    newId,
+    random: Math.random,
+    sleep,
+    timers: realTimers,
+    every,
+    fetch,
+    nodeUuid: node.data.uuid,
+    adminPassword: config.adminPassword,
     enrol: { accountSeed: config.nats.accountSeed, servers: [config.nats.publicUrl], ca: config.nats.ca ?? null },
     address: { hostname: config.http.addr, port: config.http.port, scheme: config.http.tls ? 'wss' : 'ws' },
-    publishedSeq: node.data.publishedSeq, published: (seq) => (node.data.publishedSeq = seq),
+    publishedSeq: node.data.publishedSeq,
+    published: (seq) => (node.data.publishedSeq = seq),
   })
   let written = node.data.publishedSeq
   const offPublished = every(PUBLISHED_EVERY_MS, () => {
@@ -54,7 +82,15 @@ async function run(config: Config): Promise<void> {
     written = node.data.publishedSeq
     node.write().catch((err) => log.error({ err }, 'cannot note which events were published'))
   })
-  const door = await listen({ app: { fetch: (request, env) => controller.app.fetch(request, env as never) }, addr: config.http.addr, port: config.http.port, ...(config.http.tls ? { tls: config.http.tls } : {}), defaultPassword: await hasDefaultPassword(controller.state), consoles: controller.consoles, log })
+  const door = await listen({
+    app: { fetch: (request, env) => controller.app.fetch(request, env as never) },
+    addr: config.http.addr,
+    port: config.http.port,
+    ...(config.http.tls ? { tls: config.http.tls } : {}),
+    defaultPassword: await hasDefaultPassword(controller.state),
+    consoles: controller.consoles,
+    log,
+  })
   log.info({ url: door.url, version: SKERRY_VERSION }, 'ready')
   let ending = false
   const end = async (signal: string) => {

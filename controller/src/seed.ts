@@ -1,6 +1,7 @@
 /** What a new site starts with: the administrator, and the built-in network service provider. */
-import { ADMIN_ACCOUNT, type Op, VROUTER_PROVIDER } from '@skerry/contract'
+
 import { createHash } from 'node:crypto'
+import { ADMIN_ACCOUNT, type Op, VROUTER_PROVIDER } from '@skerry/contract'
 import { checkPassword, hashPassword } from './calls/sessions.ts'
 import type { State } from './engine/state.ts'
 
@@ -15,13 +16,33 @@ export async function seed(state: State, now: number, password: string | undefin
   const base = { description: null, createDate: now, lastOpDate: now }
   const admin = state.graph.get('account', ADMIN_ACCOUNT)
   const wanted = wirePassword(password ?? DEFAULT_PASSWORD)
-  if (!admin) ops.push({ o: 'put', t: 'account', k: ADMIN_ACCOUNT, v: { uuid: ADMIN_ACCOUNT, name: 'admin', ...base, type: 'SystemAdmin', passwordHash: await hashPassword(wanted) } })
-  else if (password !== undefined && !(await checkPassword(wanted, admin['passwordHash'] as string))) ops.push({ o: 'set', t: 'account', k: ADMIN_ACCOUNT, v: { passwordHash: await hashPassword(wanted), lastOpDate: now } })
+  if (!admin)
+    ops.push({
+      o: 'put',
+      t: 'account',
+      k: ADMIN_ACCOUNT,
+      v: { uuid: ADMIN_ACCOUNT, name: 'admin', ...base, type: 'SystemAdmin', passwordHash: await hashPassword(wanted) },
+    })
+  else if (password !== undefined && !(await checkPassword(wanted, admin['passwordHash'] as string)))
+    ops.push({ o: 'set', t: 'account', k: ADMIN_ACCOUNT, v: { passwordHash: await hashPassword(wanted), lastOpDate: now } })
   if (!state.graph.get('networkServiceProvider', VROUTER_PROVIDER)) {
-    ops.push({ o: 'put', t: 'networkServiceProvider', k: VROUTER_PROVIDER, v: { uuid: VROUTER_PROVIDER, name: 'vrouter', ...base, description: 'agent-vrouter: a router in a network namespace', type: 'vrouter', networkServiceTypes: ['DHCP', 'DNS', 'SNAT'] } })
+    ops.push({
+      o: 'put',
+      t: 'networkServiceProvider',
+      k: VROUTER_PROVIDER,
+      v: {
+        uuid: VROUTER_PROVIDER,
+        name: 'vrouter',
+        ...base,
+        description: 'agent-vrouter: a router in a network namespace',
+        type: 'vrouter',
+        networkServiceTypes: ['DHCP', 'DNS', 'SNAT'],
+      },
+    })
   }
   if (ops.length > 0) await state.commit({ ops }, { actor: 'system' })
 }
 
 /** Does the administrator still have the password that everybody knows? */
-export const hasDefaultPassword = (state: State) => checkPassword(wirePassword(DEFAULT_PASSWORD), state.graph.get('account', ADMIN_ACCOUNT)?.['passwordHash'] as string)
+export const hasDefaultPassword = (state: State) =>
+  checkPassword(wirePassword(DEFAULT_PASSWORD), state.graph.get('account', ADMIN_ACCOUNT)?.['passwordHash'] as string)

@@ -1,7 +1,7 @@
 /** The engine: acceptance, limits that hold under races, repeats with one effect, resume, plans. */
 import { createHash } from 'node:crypto'
-import { ADMIN_ACCOUNT, apis, type Row, SkerryError } from '@skerry/contract'
 import { realTimers } from '@skerry/bus'
+import { ADMIN_ACCOUNT, apis, type Row, SkerryError } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
 import { compareAddresses, compareCounters } from '../src/audit/compare.ts'
 import { ControllerEngine } from '../src/engine/engine.ts'
@@ -13,13 +13,32 @@ const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 function engineOf(w: TestWorld): ControllerEngine {
   const faults: unknown[] = []
   return new ControllerEngine({
-    state: w.state, world: w.world, now: w.world.now, newId: w.world.newId, sleep, timers: realTimers, seal: (h) => h, report: (error) => faults.push(error), calls: {}, volatile: {}, onEnded: () => undefined, dryRun: async () => [],
+    state: w.state,
+    world: w.world,
+    now: w.world.now,
+    newId: w.world.newId,
+    sleep,
+    timers: realTimers,
+    seal: (h) => h,
+    report: (error) => faults.push(error),
+    calls: {},
+    volatile: {},
+    onEnded: () => undefined,
+    dryRun: async () => [],
   })
 }
 
 const call = (api: string, params: Row, more: Partial<Call> = {}): Call => {
   const found = apis.find((a) => a.api.api === api)!
-  return { ...found, params, bodyHash: createHash('sha256').update(api + JSON.stringify(params)).digest('hex'), caller: { accountUuid: ADMIN_ACCOUNT, sessionUuid: id('s'), admin: true }, ...more }
+  return {
+    ...found,
+    params,
+    bodyHash: createHash('sha256')
+      .update(api + JSON.stringify(params))
+      .digest('hex'),
+    caller: { accountUuid: ADMIN_ACCOUNT, sessionUuid: id('s'), admin: true },
+    ...more,
+  }
 }
 
 async function done(engine: ControllerEngine, c: Call): Promise<JobView> {
@@ -36,10 +55,17 @@ async function ready(options = {}): Promise<{ w: TestWorld; engine: ControllerEn
 
 /** Creates so many VMs at once; what each ended with. */
 async function race(engine: ControllerEngine, count: number): Promise<(JobView | SkerryError)[]> {
-  return Promise.all(Array.from({ length: count }, (_, i) => done(engine, call('CreateVmInstance', { ...vmParams, name: `vm${i}` })).catch((e: SkerryError) => e)))
+  return Promise.all(
+    Array.from({ length: count }, (_, i) =>
+      done(engine, call('CreateVmInstance', { ...vmParams, name: `vm${i}` })).catch((e: SkerryError) => e),
+    ),
+  )
 }
-const succeeded = (ends: (JobView | SkerryError)[]) => ends.filter((e) => !(e instanceof SkerryError) && e.state === 'done').length
-const codes = (ends: (JobView | SkerryError)[]) => [...new Set(ends.flatMap((e) => (e instanceof SkerryError ? [e.code] : e.error ? [e.error.code] : [])))]
+const succeeded = (ends: (JobView | SkerryError)[]) =>
+  ends.filter((e) => !(e instanceof SkerryError) && e.state === 'done').length
+const codes = (ends: (JobView | SkerryError)[]) => [
+  ...new Set(ends.flatMap((e) => (e instanceof SkerryError ? [e.code] : e.error ? [e.error.code] : []))),
+]
 
 describe('limits', () => {
   it('exactly as many VMs get an address as there are addresses, however many ask at once', async () => {
@@ -85,20 +111,53 @@ describe('acceptance', () => {
   it('another call under a used key is refused', async () => {
     const { engine } = await ready()
     await engine.accept(call('CreateZone', { name: 'z' }, { idempotencyKey: 'k1' }))
-    await expect(engine.accept(call('CreateZone', { name: 'other' }, { idempotencyKey: 'k1' }))).rejects.toMatchObject({ code: 'duplicate-job' })
+    await expect(engine.accept(call('CreateZone', { name: 'other' }, { idempotencyKey: 'k1' }))).rejects.toMatchObject({
+      code: 'duplicate-job',
+    })
   })
 
   it.each<[string, Row, string]>([
     ['CreateCluster', { name: 'c', zoneUuid: id('nowhere'), hypervisorType: 'KVM' }, 'not-found'],
     ['CreateZone', { name: 'z', resourceUuid: u.zone }, 'duplicate-uuid'],
     ['DeleteZone', { uuid: id('nowhere') }, 'not-found'],
-    ['AddIpRange', { name: 'r', l3NetworkUuid: u.l3, startIp: '10.0.0.50', endIp: '10.0.0.60', netmask: '255.255.255.0' }, 'invalid-argument'],
-    ['AddIpRange', { name: 'r', l3NetworkUuid: u.l3, startIp: '10.0.0.220', endIp: '10.0.1.2', netmask: '255.255.255.0' }, 'invalid-argument'],
-    ['AddIpRange', { name: 'r', l3NetworkUuid: u.l3, startIp: '10.0.0.230', endIp: '10.0.0.220', netmask: '255.255.255.0' }, 'invalid-argument'],
-    ['AddIpRange', { name: 'r', l3NetworkUuid: u.l3, startIp: '10.0.0.220', endIp: '10.0.0.230', netmask: '255.0.255.0' }, 'invalid-argument'],
-    ['AddIpRange', { name: 'r', l3NetworkUuid: u.l3, startIp: '10.0.0.220', endIp: '10.0.0.230', netmask: '255.255.255.0', gateway: '10.9.0.1' }, 'invalid-argument'],
+    [
+      'AddIpRange',
+      { name: 'r', l3NetworkUuid: u.l3, startIp: '10.0.0.50', endIp: '10.0.0.60', netmask: '255.255.255.0' },
+      'invalid-argument',
+    ],
+    [
+      'AddIpRange',
+      { name: 'r', l3NetworkUuid: u.l3, startIp: '10.0.0.220', endIp: '10.0.1.2', netmask: '255.255.255.0' },
+      'invalid-argument',
+    ],
+    [
+      'AddIpRange',
+      { name: 'r', l3NetworkUuid: u.l3, startIp: '10.0.0.230', endIp: '10.0.0.220', netmask: '255.255.255.0' },
+      'invalid-argument',
+    ],
+    [
+      'AddIpRange',
+      { name: 'r', l3NetworkUuid: u.l3, startIp: '10.0.0.220', endIp: '10.0.0.230', netmask: '255.0.255.0' },
+      'invalid-argument',
+    ],
+    [
+      'AddIpRange',
+      {
+        name: 'r',
+        l3NetworkUuid: u.l3,
+        startIp: '10.0.0.220',
+        endIp: '10.0.0.230',
+        netmask: '255.255.255.0',
+        gateway: '10.9.0.1',
+      },
+      'invalid-argument',
+    ],
     ['AddIpRangeByNetworkCidr', { name: 'r', l3NetworkUuid: u.l3, networkCidr: '10.0.0.0/31' }, 'invalid-argument'],
-    ['AddKVMHost', { name: 'h', clusterUuid: u.cluster, managementIp: '127.0.0.9', username: 'root', password: 'x' }, 'agent-absent'],
+    [
+      'AddKVMHost',
+      { name: 'h', clusterUuid: u.cluster, managementIp: '127.0.0.9', username: 'root', password: 'x' },
+      'agent-absent',
+    ],
     ['CreateVmInstance', { ...vmParams, l3NetworkUuids: [u.l3, u.l3] }, 'invalid-argument'],
     ['CreateVmInstance', { ...vmParams, rootDiskSize: 5 }, 'invalid-argument'],
     ['CreateVmInstance', { name: 'v', imageUuid: u.image, l3NetworkUuids: [u.l3], cpuNum: 0, memorySize: 0 }, 'invalid-argument'],
@@ -116,18 +175,32 @@ describe('acceptance', () => {
     const { engine } = await ready()
     const vm = await done(engine, call('CreateVmInstance', vmParams))
     const uuid = (vm.result!['inventory'] as Row)['uuid'] as string
-    await expect(engine.accept(call('RecoverVmInstance', { uuid }))).rejects.toMatchObject({ code: 'vm-illegal-state', details: { state: 'Running', allowed: ['Destroyed'] } })
+    await expect(engine.accept(call('RecoverVmInstance', { uuid }))).rejects.toMatchObject({
+      code: 'vm-illegal-state',
+      details: { state: 'Running', allowed: ['Destroyed'] },
+    })
   })
 
   it('a normal account may not change anything', async () => {
     const { engine } = await ready()
     const caller = { accountUuid: id('user'), sessionUuid: id('s'), admin: false }
-    await expect(engine.accept(call('CreateZone', { name: 'z' }, { caller }))).rejects.toMatchObject({ code: 'permission-denied' })
+    await expect(engine.accept(call('CreateZone', { name: 'z' }, { caller }))).rejects.toMatchObject({
+      code: 'permission-denied',
+    })
   })
 
   it('a password is recorded only as a reference', async () => {
     const { w, engine } = await ready()
-    await done(engine, call('AddImageStoreBackupStorage', { name: 'b', hostname: '127.0.0.1', username: 'root', password: 'canary-7c1f', url: '/other' }))
+    await done(
+      engine,
+      call('AddImageStoreBackupStorage', {
+        name: 'b',
+        hostname: '127.0.0.1',
+        username: 'root',
+        password: 'canary-7c1f',
+        url: '/other',
+      }),
+    )
     const all = ['job', 'backupStorage'].flatMap((t) => [...w.state.graph.rows(t)].map(([, row]) => row))
     expect(JSON.stringify(all)).not.toContain('canary-7c1f')
     expect(JSON.stringify(all)).toContain('$secret')
@@ -138,19 +211,39 @@ describe('a VM through its life', () => {
   it('keeps its address over stop and start, and leaves nothing after expunge', async () => {
     const { w, engine } = await ready()
     const before = { counters: w.state.graph.get('host', u.host), rows: w.state.graph.count('usedIp') }
-    const inventory = (await done(engine, call('CreateVmInstance', vmParams))).result!['inventory'] as { uuid: string; state: string; vmNics: Row[] }
+    const inventory = (await done(engine, call('CreateVmInstance', vmParams))).result!['inventory'] as {
+      uuid: string
+      state: string
+      vmNics: Row[]
+    }
     expect(inventory.state).toBe('Running')
     const ip = inventory.vmNics[0]!['ip']
-    expect((await done(engine, call('StopVmInstance', { uuid: inventory.uuid }))).result).toMatchObject({ inventory: { state: 'Stopped', vmNics: [{ ip }] } })
-    expect((await done(engine, call('StartVmInstance', { uuid: inventory.uuid }))).result).toMatchObject({ inventory: { state: 'Running', vmNics: [{ ip }] } })
-    expect((await done(engine, call('RebootVmInstance', { uuid: inventory.uuid }))).result).toMatchObject({ inventory: { state: 'Running' } })
+    expect((await done(engine, call('StopVmInstance', { uuid: inventory.uuid }))).result).toMatchObject({
+      inventory: { state: 'Stopped', vmNics: [{ ip }] },
+    })
+    expect((await done(engine, call('StartVmInstance', { uuid: inventory.uuid }))).result).toMatchObject({
+      inventory: { state: 'Running', vmNics: [{ ip }] },
+    })
+    expect((await done(engine, call('RebootVmInstance', { uuid: inventory.uuid }))).result).toMatchObject({
+      inventory: { state: 'Running' },
+    })
     expect((await done(engine, call('DestroyVmInstance', { uuid: inventory.uuid }))).result).toEqual({})
-    expect((await done(engine, call('RecoverVmInstance', { uuid: inventory.uuid }))).result).toMatchObject({ inventory: { state: 'Stopped', vmNics: [{ ip }] } })
+    expect((await done(engine, call('RecoverVmInstance', { uuid: inventory.uuid }))).result).toMatchObject({
+      inventory: { state: 'Stopped', vmNics: [{ ip }] },
+    })
     await done(engine, call('DestroyVmInstance', { uuid: inventory.uuid }))
     expect((await done(engine, call('ExpungeVmInstance', { uuid: inventory.uuid }))).state).toBe('done')
-    expect(w.state.graph.count('vmInstance') + w.state.graph.count('volume') + w.state.graph.count('vmNic') + w.state.graph.count('usedMac')).toBe(0)
+    expect(
+      w.state.graph.count('vmInstance') +
+        w.state.graph.count('volume') +
+        w.state.graph.count('vmNic') +
+        w.state.graph.count('usedMac'),
+    ).toBe(0)
     expect(w.state.graph.count('usedIp')).toBe(before.rows)
-    expect(w.state.graph.get('host', u.host)).toMatchObject({ availableCpuCapacity: before.counters!['availableCpuCapacity'], availableMemoryCapacity: before.counters!['availableMemoryCapacity'] })
+    expect(w.state.graph.get('host', u.host)).toMatchObject({
+      availableCpuCapacity: before.counters!['availableCpuCapacity'],
+      availableMemoryCapacity: before.counters!['availableMemoryCapacity'],
+    })
     expect([...w.agents.hosts.keys()].filter((k) => /\/(vm|volume|lease)\//.test(k))).toEqual([])
   })
 

@@ -44,9 +44,13 @@ function importBreaches(pkg: WorkspacePackage, rootDev: readonly string[]): stri
 
 function undeclared(file: SourceFile, declared: ReadonlySet<string>, pkg: WorkspacePackage): string[] {
   return importsOf(file).flatMap((specifier) => {
-    if (specifier.startsWith('.')) return leaves(file, specifier, pkg.folder) ? [`${file.path}: ${specifier} leaves the package`] : []
+    if (specifier.startsWith('.'))
+      return leaves(file, specifier, pkg.folder) ? [`${file.path}: ${specifier} leaves the package`] : []
     if (specifier.startsWith('node:') || builtins.has(specifier)) return []
-    const name = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')
+    const name = specifier
+      .split('/')
+      .slice(0, specifier.startsWith('@') ? 2 : 1)
+      .join('/')
     return declared.has(name) ? [] : [`${file.path}: ${name} is not in the manifest of ${pkg.name}`]
   })
 }

@@ -1,6 +1,6 @@
 /** `scripts/build [name…]`: makes the bundles, skips those whose inputs have not changed. */
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'tsup'
 import { type Bundle, bundleOptions, bundles, INPUTS } from './bundles.ts'
@@ -12,7 +12,8 @@ const STAMP = '.inputs'
 
 async function main(names: readonly string[]): Promise<void> {
   const unknown = names.filter((name) => !bundles.some((bundle) => bundle.name === name))
-  if (unknown.length > 0) throw new Error(`no such bundle: ${unknown.join(', ')}; there are ${bundles.map((b) => b.name).join(', ')}`)
+  if (unknown.length > 0)
+    throw new Error(`no such bundle: ${unknown.join(', ')}; there are ${bundles.map((b) => b.name).join(', ')}`)
   const inputs = await inputHash(root, INPUTS, process.version)
   const wanted = bundles.filter(({ name }) => names.length === 0 || names.includes(name))
   const stale: Bundle[] = []
@@ -31,26 +32,40 @@ async function stampOf(bundle: Bundle): Promise<string | undefined> {
   })
 }
 
-/** The stamp is written last: a build that was cut off is made again. */
+/** Beside the old one, which stays until the new one is complete. */
 async function make(bundle: Bundle, inputs: string): Promise<void> {
   const folder = folderOf(bundle)
+  const next = join(root, 'dist', `.${bundle.name}.new`)
+  await rm(next, { recursive: true, force: true })
+  await mkdir(next, { recursive: true })
+  await build({ ...bundleOptions(bundle), outDir: next, config: false })
+  if (bundle.native) await copyNative(join(root, bundle.native.from), bundle.native.names, next)
+  await writeFile(
+    join(next, 'package.json'),
+    `${JSON.stringify({ name: `skerry-${bundle.name}`, private: true, type: 'module' })}\n`,
+  )
+  await writeFile(join(next, '.content'), await contentHash(next))
+  await writeFile(join(next, STAMP), inputs)
   await rm(folder, { recursive: true, force: true })
-  await mkdir(folder, { recursive: true })
-  await build({ ...bundleOptions(bundle), config: false })
-  if (bundle.native) await copyNative(join(root, bundle.native.from), bundle.native.names, folder)
-  await writeFile(join(folder, 'package.json'), `${JSON.stringify({ name: `skerry-${bundle.name}`, private: true, type: 'module' })}\n`)
-  await writeFile(join(folder, '.content'), await contentHash(folder))
-  await writeFile(join(folder, STAMP), inputs)
+  await rename(next, folder)
 }
 
 /** What the bundle is, whatever it was made from: a service restarts only when this changes. Source maps don't count. */
 async function contentHash(folder: string): Promise<string> {
   const hash = createHash('sha256')
-  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((f) => f.isFile() && !f.name.endsWith('.map'))
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter(
+    (f) => f.isFile() && !f.name.endsWith('.map'),
+  )
   const paths = files.map((file) => join(file.parentPath, file.name)).sort()
   for (const path of paths) hash.update(`\0${path.slice(folder.length)}\0`).update(await readFile(path))
   return hash.digest('hex')
 }
 
 process.chdir(root)
-await main(process.argv.slice(2))
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  // what esbuild found it has already shown
+  console.error(`the build failed: ${error instanceof Error ? error.message : String(error)}`)
+  process.exit(1)
+}

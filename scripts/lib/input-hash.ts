@@ -19,6 +19,8 @@ export async function inputHash(root: string, inputs: readonly string[], salt: s
 async function filesOf(path: string): Promise<string[]> {
   if (!(await stat(path)).isDirectory()) return [path]
   const entries = (await readdir(path, { withFileTypes: true })).filter(({ name }) => !SKIPPED.has(name))
-  const nested = await Promise.all(entries.map((entry) => (entry.isDirectory() ? filesOf(join(path, entry.name)) : [join(path, entry.name)])))
+  const nested = await Promise.all(
+    entries.map((entry) => (entry.isDirectory() ? filesOf(join(path, entry.name)) : [join(path, entry.name)])),
+  )
   return nested.flat().sort()
 }

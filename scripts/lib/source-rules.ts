@@ -8,7 +8,12 @@ export const MAX_FUNCTION_LINES = 50
 export const MAX_PARAMETERS = 4
 const VAGUE = /^(utils?|helpers?|common|types|misc)$/
 
-type Callable = ts.FunctionDeclaration | ts.MethodDeclaration | ts.ConstructorDeclaration | ts.ArrowFunction | ts.FunctionExpression
+type Callable =
+  | ts.FunctionDeclaration
+  | ts.MethodDeclaration
+  | ts.ConstructorDeclaration
+  | ts.ArrowFunction
+  | ts.FunctionExpression
 
 /** One line per breach, `path:line: what`. Program entry files alone read the environment. */
 export function checkSource(file: SourceFile): string[] {
@@ -22,7 +27,8 @@ export function checkSource(file: SourceFile): string[] {
     if (VAGUE.test(part)) say(1, `"${part}" says nothing; name it after what it does`)
   const visit = (node: ts.Node): void => {
     if (isCallable(node)) checkFunction(node, lineOf, say)
-    if (ts.isCatchClause(node) && isSilent(node, file.text)) say(lineOf(node.getStart()), 'an error is swallowed without a reason')
+    if (ts.isCatchClause(node) && isSilent(node, file.text))
+      say(lineOf(node.getStart()), 'an error is swallowed without a reason')
     if (readsEnvironment(node) && !isEntry(file.path)) say(lineOf(node.getStart()), 'only entry files read process.env')
     ts.forEachChild(node, visit)
   }
@@ -60,7 +66,8 @@ function nestedLines(body: ts.Node, lineOf: (pos: number) => number): number {
 
 function nameOf(node: Callable): string {
   if (ts.isConstructorDeclaration(node)) return 'the constructor'
-  const name = node.name ?? (ts.isVariableDeclaration(node.parent) || ts.isPropertyAssignment(node.parent) ? node.parent.name : undefined)
+  const name =
+    node.name ?? (ts.isVariableDeclaration(node.parent) || ts.isPropertyAssignment(node.parent) ? node.parent.name : undefined)
   return name?.getText() ?? 'a function'
 }
 

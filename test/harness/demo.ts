@@ -31,18 +31,52 @@ export async function makeDemo(site: TestSite, o: { services?: string[]; cidr?: 
   const uuid = async (api: string, params: Row) => (await site.call(api, params))['uuid'] as string
   const zone = await uuid('CreateZone', { name: 'site' })
   const cluster = await uuid('CreateCluster', { name: 'cluster1', zoneUuid: zone, hypervisorType: 'KVM' })
-  const host = await uuid('AddKVMHost', { name: 'host1', clusterUuid: cluster, managementIp: '127.0.0.1', username: 'root', password: 'unused' })
+  const host = await uuid('AddKVMHost', {
+    name: 'host1',
+    clusterUuid: cluster,
+    managementIp: '127.0.0.1',
+    username: 'root',
+    password: 'unused',
+  })
   const primaryStorage = await uuid('AddLocalPrimaryStorage', { name: 'local', zoneUuid: zone, url: join(site.dir, 'primary') })
   await site.call('AttachPrimaryStorageToCluster', { primaryStorageUuid: primaryStorage, clusterUuid: cluster })
-  const backupStorage = await uuid('AddImageStoreBackupStorage', { name: 'images', hostname: '127.0.0.1', username: 'root', password: 'unused', url: join(site.dir, 'images') })
+  const backupStorage = await uuid('AddImageStoreBackupStorage', {
+    name: 'images',
+    hostname: '127.0.0.1',
+    username: 'root',
+    password: 'unused',
+    url: join(site.dir, 'images'),
+  })
   await site.call('AttachBackupStorageToZone', { backupStorageUuid: backupStorage, zoneUuid: zone })
   const l2 = await uuid('CreateL2NoVlanNetwork', { name: 'net1', zoneUuid: zone, physicalInterface: 'none' })
   await site.call('AttachL2NetworkToCluster', { l2NetworkUuid: l2, clusterUuid: cluster })
   const l3 = await uuid('CreateL3Network', { name: 'net1', l2NetworkUuid: l2, dnsDomain: 'site.test' })
-  const range = await uuid('AddIpRangeByNetworkCidr', { name: 'range1', l3NetworkUuid: l3, networkCidr: o.cidr ?? '10.0.137.0/24' })
+  const range = await uuid('AddIpRangeByNetworkCidr', {
+    name: 'range1',
+    l3NetworkUuid: l3,
+    networkCidr: o.cidr ?? '10.0.137.0/24',
+  })
   const services = o.services ?? ['DHCP', 'DNS', 'SNAT']
-  if (services.length > 0) await site.call('AttachNetworkServiceToL3Network', { l3NetworkUuid: l3, networkServices: { [VROUTER_PROVIDER]: services } })
+  if (services.length > 0)
+    await site.call('AttachNetworkServiceToL3Network', { l3NetworkUuid: l3, networkServices: { [VROUTER_PROVIDER]: services } })
   const offering = await uuid('CreateInstanceOffering', { name: 'small', cpuNum: 1, memorySize: 128 * 1024 ** 2 })
-  const image = await uuid('AddImage', { name: 'tiny', url: `file://${await guestImage()}`, backupStorageUuids: [backupStorage], format: 'qcow2' })
-  return { zone, cluster, host, primaryStorage, backupStorage, l2, l3, range, offering, image, vmParams: { instanceOfferingUuid: offering, imageUuid: image, l3NetworkUuids: [l3] } }
+  const image = await uuid('AddImage', {
+    name: 'tiny',
+    url: `file://${await guestImage()}`,
+    backupStorageUuids: [backupStorage],
+    format: 'qcow2',
+  })
+  return {
+    zone,
+    cluster,
+    host,
+    primaryStorage,
+    backupStorage,
+    l2,
+    l3,
+    range,
+    offering,
+    image,
+    vmParams: { instanceOfferingUuid: offering, imageUuid: image, l3NetworkUuids: [l3] },
+  }
 }

@@ -30,7 +30,11 @@ export async function freePort(): Promise<number> {
 }
 
 /** Polls until it gives something true; the error names what was waited for. The limit is a ceiling, not a measure. */
-export async function until<T>(what: string, ms: number, probe: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
+export async function until<T>(
+  what: string,
+  ms: number,
+  probe: () => Promise<T | undefined | false> | T | undefined | false,
+): Promise<T> {
   const end = Date.now() + ms
   let last: unknown
   for (;;) {
@@ -66,7 +70,10 @@ class Service {
   }
   start(): void {
     const log = createWriteStream(this.#log, { flags: 'a' })
-    this.#child = spawn(process.execPath, [join(ROOT, 'dist', this.name, 'main.js'), ...this.#argv], { env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = spawn(process.execPath, [join(ROOT, 'dist', this.name, 'main.js'), ...this.#argv], {
+      env: this.#env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     this.#child.stdout?.pipe(log)
     this.#child.stderr?.pipe(log)
   }
@@ -103,7 +110,10 @@ export async function startSite(): Promise<TestSite> {
   const libvirtd = await startLibvirtd({ dir: await folder(dir, 'libvirt') })
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const services = { controller: new Service('controller', await controllerArgs(dir, nats, port), dir) } as Record<Program, Service>
+  const services = { controller: new Service('controller', await controllerArgs(dir, nats, port), dir) } as Record<
+    Program,
+    Service
+  >
   services.controller.start()
   await ready(url)
   const client = createClient({ baseUrl: url })
@@ -131,8 +141,18 @@ async function controllerArgs(dir: string, nats: TestNats, port: number): Promis
   const accountSeed = nats.site!.account.seed
   const user = await issueUser({ accountSeed, kind: 'controller' })
   return [
-    '--state-dir', await folder(dir, 'controller'), '--http-port', String(port), '--nats-url', nats.url, '--nats-creds', await secret('controller.creds.json', JSON.stringify({ jwt: user.jwt, seed: user.seed })),
-    '--nats-ca', await secret('ca.pem', nats.ca!.certPem), '--nats-account-seed', await secret('account.seed', accountSeed),
+    '--state-dir',
+    await folder(dir, 'controller'),
+    '--http-port',
+    String(port),
+    '--nats-url',
+    nats.url,
+    '--nats-creds',
+    await secret('controller.creds.json', JSON.stringify({ jwt: user.jwt, seed: user.seed })),
+    '--nats-ca',
+    await secret('ca.pem', nats.ca!.certPem),
+    '--nats-account-seed',
+    await secret('account.seed', accountSeed),
   ]
 }
 
@@ -141,7 +161,17 @@ async function enrolled(kind: AgentKind, o: { dir: string; url: string; client: 
   const tokenFile = join(o.dir, `${kind}.token`)
   await writeFile(tokenFile, token, { mode: 0o600 })
   const own = kind === 'kvm' ? ['--libvirt-uri', o.uri, '--domain-type', 'qemu'] : []
-  const args = ['--state-dir', await folder(o.dir, `agent-${kind}`), '--controller', o.url, '--token-file', tokenFile, '--management-ip', '127.0.0.1', ...own]
+  const args = [
+    '--state-dir',
+    await folder(o.dir, `agent-${kind}`),
+    '--controller',
+    o.url,
+    '--token-file',
+    tokenFile,
+    '--management-ip',
+    '127.0.0.1',
+    ...own,
+  ]
   const service = new Service(`agent-${kind}`, args, o.dir)
   service.start()
   return service

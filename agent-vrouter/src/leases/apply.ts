@@ -5,6 +5,7 @@
 import { dnsmasqFiles, type Host } from '@skerry/host'
 import { noting } from '../routers/apply.ts'
 import { routerDir } from '../routers/service.ts'
+import type { Folders } from './folder.ts'
 import type { LeaseChange } from './have.ts'
 import { type Edit, editHosts, type HostEntry, parseHosts } from './hosts-file.ts'
 
@@ -16,17 +17,19 @@ interface Waiting {
 
 export interface LeasePorts {
   host: Pick<Host, 'files' | 'dnsmasq'>
+  /** Shared with the routers: what one has parsed, the other needn't. */
+  folders: Folders
   stateDir: string
 }
 
 export class HostsWriter {
-  readonly #ports: LeasePorts
+  readonly #ports: Pick<LeasePorts, 'host' | 'stateDir'>
   /** By router: what the next write will hold. */
   readonly #waiting = new Map<string, Waiting>()
   /** By router: the write that is going on. */
   readonly #tails = new Map<string, Promise<void>>()
 
-  constructor(ports: LeasePorts) {
+  constructor(ports: Pick<LeasePorts, 'host' | 'stateDir'>) {
     this.#ports = ports
   }
 

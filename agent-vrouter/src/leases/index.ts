@@ -14,7 +14,7 @@ export function leaseModule(ports: LeasePorts): Module<vrouterDesired.LeaseSpec,
   return {
     ...vrouterDesired.lease,
     concurrency: CONCURRENCY,
-    observe: (context) => observe(ports.host.files, ports.stateDir, context),
+    observe: (context) => observe({ ...ports, files: ports.host.files }, context),
     plan,
     apply: (change) => writer.apply(change),
     report,

@@ -3,46 +3,51 @@ import type { vrouterDesired } from '@skerry/contract'
 import type { DnsmasqLease, Files } from '@skerry/host'
 import type { PlanContext, Wanted } from '@skerry/reconcile'
 import { routerDir, routersDir } from '../routers/service.ts'
-import { readFolder } from './folder.ts'
+import type { Folders, FolderView } from './folder.ts'
 import type { LeaseHave, PlacedLine } from './have.ts'
 import { problemsOf } from './problems.ts'
 
-type Lease = Wanted<vrouterDesired.LeaseSpec>
+export interface LeaseSight {
+  files: Files
+  folders: Folders
+  stateDir: string
+}
+
+type Context = Pick<PlanContext, 'wantedOf' | 'buriedOf' | 'nowMs'>
 
 /** Every line that names a NIC, and every wanted lease, also one that isn't there yet. */
-export async function observe(
-  files: Files,
-  stateDir: string,
-  context: Pick<PlanContext, 'wantedOf' | 'buriedOf' | 'nowMs'>,
-): Promise<LeaseHave[]> {
+export async function observe({ files, folders, stateDir }: LeaseSight, context: Context): Promise<LeaseHave[]> {
+  const views = new Map<string, FolderView>()
+  for (const router of (await files.list(routersDir(stateDir))) ?? [])
+    views.set(router, await folders.read(routerDir(stateDir, router)))
   const lines: PlacedLine[] = []
-  const leased = new Map<string, DnsmasqLease>()
-  for (const router of (await files.list(routersDir(stateDir))) ?? []) {
-    const folder = await readFolder(files, routerDir(stateDir, router))
-    for (const line of folder.lines) lines.push({ router, ...line })
-    for (const lease of folder.leases) leased.set(`${router} ${lease.mac} ${lease.ip}`, lease)
-  }
+  for (const [router, view] of views) for (const line of view.lines) lines.push({ router, ...line })
   const problems = problemsOf(context, lines)
-  const linesOf = new Map<string, PlacedLine[]>()
+  const linesOf = groupByNic(lines)
+  const leases = new Map<string, Map<string, DnsmasqLease>>()
+  for (const [router, view] of views) leases.set(router, new Map(view.leases.map((lease) => [lease.ip, lease])))
+  const found: LeaseHave[] = []
+  const add = (uuid: string, at: { router: string; mac: string; ip: string } | undefined) => {
+    const lease = at && leases.get(at.router)?.get(at.ip)
+    const state = stateOf(lease?.mac === at?.mac ? lease : undefined, context.nowMs)
+    found.push({ uuid, lines: linesOf.get(uuid) ?? [], ...state, problem: problems.get(uuid) ?? null })
+  }
+  const wanted = context.wantedOf('lease') as readonly Wanted<vrouterDesired.LeaseSpec>[]
+  for (const { uuid, spec } of wanted) add(uuid, { router: spec.routerUuid, mac: spec.mac, ip: spec.ip })
+  const known = new Set(wanted.map((w) => w.uuid))
+  for (const [uuid, own] of linesOf) if (!known.has(uuid)) add(uuid, own[0])
+  return found
+}
+
+function groupByNic(lines: readonly PlacedLine[]): Map<string, PlacedLine[]> {
+  const groups = new Map<string, PlacedLine[]>()
   for (const line of lines) {
     if (line.uuid === null) continue
-    const known = linesOf.get(line.uuid)
-    if (known) known.push(line)
-    else linesOf.set(line.uuid, [line])
+    const group = groups.get(line.uuid)
+    if (group) group.push(line)
+    else groups.set(line.uuid, [line])
   }
-  const wanted = new Map(
-    (context.wantedOf('lease') as readonly Lease[]).map(({ uuid, spec }) => [
-      uuid,
-      { router: spec.routerUuid, mac: spec.mac, ip: spec.ip },
-    ]),
-  )
-  const uuids = new Set([...wanted.keys(), ...linesOf.keys()])
-  return [...uuids].map((uuid) => {
-    const own = linesOf.get(uuid) ?? []
-    const at = wanted.get(uuid) ?? own[0]
-    const lease = at && leased.get(`${at.router} ${at.mac} ${at.ip}`)
-    return { uuid, lines: own, ...stateOf(lease, context.nowMs), problem: problems.get(uuid) ?? null }
-  })
+  return groups
 }
 
 function stateOf(lease: DnsmasqLease | undefined, nowMs: number): Pick<LeaseHave, 'leased' | 'expiresAt'> {

@@ -14,37 +14,52 @@ export function problemsOf(
 ): Map<string, ErrorBody> {
   const leases = context.wantedOf('lease') as readonly Lease[]
   const routers = new Map((context.wantedOf('router') as readonly Router[]).map((r) => [r.uuid, r]))
-  const known = new Set([...leases, ...context.buriedOf('lease')].map((l) => l.uuid))
-  const holders = new Map<string, string>()
+  const known = new Set<string>()
+  for (const { uuid } of [...leases, ...context.buriedOf('lease')]) known.add(uuid)
+  const holders = new Holders()
   // whom nobody wants or buried still runs with its address
-  for (const { uuid, router, mac, ip } of lines)
-    if (uuid !== null && !known.has(uuid)) for (const key of keysOf(router, mac, ip)) holders.set(key, uuid)
+  for (const line of lines) if (line.uuid !== null && !known.has(line.uuid)) holders.take(line.router, line, line.uuid)
   const problems = new Map<string, ErrorBody>()
-  for (const { uuid, spec } of leases) {
-    const problem = problemOf({ uuid, spec }, routers.get(spec.routerUuid), holders)
-    if (problem) problems.set(uuid, problem)
-    else for (const key of keysOf(spec.routerUuid, spec.mac, spec.ip)) holders.set(key, uuid)
+  for (const lease of leases) {
+    const problem = problemOf(lease, routers.get(lease.spec.routerUuid), holders)
+    if (problem) problems.set(lease.uuid, problem)
+    else holders.take(lease.spec.routerUuid, lease.spec, lease.uuid)
   }
   return problems
 }
 
-const keysOf = (router: string, mac: string, ip: string) => [`${router} ${mac}`, `${router} ${ip}`]
+interface Identity {
+  mac: string
+  ip: string
+}
 
-function problemOf(
-  { uuid, spec }: Pick<Lease, 'uuid' | 'spec'>,
-  router: Router | undefined,
-  holders: ReadonlyMap<string, string>,
-): ErrorBody | undefined {
-  const { routerUuid, mac, ip } = spec
-  const fail = (code: ErrorCode, message: string, more: Record<string, unknown> = {}) =>
-    toErrorBody(new SkerryError(code, message, { nicUuid: uuid, routerUuid, mac, ip, ...more }))
+/** Who has which MAC and address in which network. MACs and addresses never look alike, so they share a map. */
+class Holders {
+  readonly #byRouter = new Map<string, Map<string, string>>()
+
+  take(router: string, { mac, ip }: Identity, uuid: string): void {
+    const of = this.#byRouter.get(router) ?? new Map<string, string>()
+    this.#byRouter.set(router, of.set(mac, uuid).set(ip, uuid))
+  }
+
+  other(router: string, { mac, ip }: Identity, uuid: string): string | undefined {
+    const of = this.#byRouter.get(router)
+    const [byMac, byIp] = [of?.get(mac), of?.get(ip)]
+    if (byMac !== undefined && byMac !== uuid) return byMac
+    return byIp === uuid ? undefined : byIp
+  }
+}
+
+function problemOf({ uuid, spec }: Lease, router: Router | undefined, holders: Holders): ErrorBody | undefined {
+  const fail = (code: ErrorCode, message: string, more: Record<string, unknown> = {}) => {
+    const { routerUuid, mac, ip } = spec
+    return toErrorBody(new SkerryError(code, message, { nicUuid: uuid, routerUuid, mac, ip, ...more }))
+  }
   if (!router) return fail('not-found', 'the router of a lease is not on this agent; the lease is made as soon as it is')
-  if (!router.spec.cidrs.some(({ cidr }) => contains(cidr, ip)))
+  if (!router.spec.cidrs.some(({ cidr }) => contains(cidr, spec.ip))) {
     return fail('invalid-document', 'the address of a lease is in no network of its router')
-  const holder = keysOf(routerUuid, mac, ip)
-    .map((key) => holders.get(key))
-    .find((other) => other !== undefined && other !== uuid)
-  return holder === undefined
-    ? undefined
-    : fail('address-in-use', 'the address or MAC of a lease belongs to another one in this network', { holder })
+  }
+  const holder = holders.other(spec.routerUuid, spec, uuid)
+  if (holder === undefined) return undefined
+  return fail('address-in-use', 'the address or MAC of a lease belongs to another one in this network', { holder })
 }

@@ -3,7 +3,7 @@ import { routerNetns, routerPort, routerUplink, toErrorBody } from '@skerry/cont
 import { type Address, dnsmasqFiles, type Host, type Link, ownerOf } from '@skerry/host'
 import type { PlanContext } from '@skerry/reconcile'
 import { z } from 'zod'
-import { readFolder } from '../leases/folder.ts'
+import type { Folders } from '../leases/folder.ts'
 import type { End, HostView, Inside, RouterHave, ServiceHave } from './have.ts'
 import { hostShape, LAN, ROUTER_TABLE, routerShape, SNAT_SOURCES, sourceOf, UP, UPLINKS, uplinkOf } from './rules.ts'
 import { hostsDigest, nameServers, parseServed, routerDir, routersDir, servedPath } from './service.ts'
@@ -13,6 +13,7 @@ export interface RouterPorts {
   host: Host
   /** The agent's own folder. */
   stateDir: string
+  folders: Folders
   /** Name of the inet table in the host's own namespace. */
   hostTable: string
   /** A router's dnsmasq runs (again). */
@@ -134,7 +135,7 @@ async function readRouter(ports: RouterPorts, world: World, uuid: string): Promi
   const folder = world.folders.has(uuid)
   const [inside, service] = await Promise.all([
     netns ? readInside(ports.host, routerNetns(uuid)) : { inside: null, unseen: null },
-    folder ? readService(ports.host, routerDir(ports.stateDir, uuid)) : NO_SERVICE,
+    folder ? readService(ports, routerDir(ports.stateDir, uuid)) : NO_SERVICE,
   ])
   return { uuid, netns, ...inside, port, uplink, folder, service, host: world.view }
 }
@@ -194,14 +195,14 @@ const NO_SERVICE: ServiceHave = {
   staleLeases: [],
 }
 
-async function readService(host: Host, dir: string): Promise<ServiceHave> {
+async function readService({ host, folders }: Pick<RouterPorts, 'host' | 'folders'>, dir: string): Promise<ServiceHave> {
   const { files, dnsmasq } = host
   const paths = dnsmasqFiles(dir)
   const [running, conf, served, folder] = await Promise.all([
     dnsmasq.running(dir),
     files.read(paths.conf),
     files.read(servedPath(dir)),
-    readFolder(files, dir),
+    folders.read(dir),
   ])
   // All processes are looked through only where ours is missing.
   const strays = running ? [] : (await host.process.list()).filter((p) => p.cmdline.includes(`--conf-file=${paths.conf}`))
@@ -209,7 +210,7 @@ async function readService(host: Host, dir: string): Promise<ServiceHave> {
     pid: running?.pid ?? null,
     strays: strays.map(({ pid, startTicks }) => ({ pid, startTicks })),
     conf: conf ?? null,
-    hosts: hostsDigest(folder),
+    hosts: folder.digest,
     served: parseServed(served),
     staleLeases: folder.stale.map((lease) => lease.ip),
   }

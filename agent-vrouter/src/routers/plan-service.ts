@@ -23,10 +23,11 @@ export function planService(
   if (!wantsService(spec)) return { before: [...kills, ...stop], after: [] }
   const conf = confOf(spec, routerDir(at.stateDir, uuid), h.host.nameServers)
   const write: RouterStep[] = conf === service.conf ? [] : [{ op: 'service.write', conf }]
-  if (service.pid === null) return { before: kills, after: [...write, { op: 'service.start' }] }
-  if (at.fresh || write.length > 0 || service.served.conf !== confDigest(conf))
-    return { before: [...kills, ...stop], after: [...write, { op: 'service.start' }] }
   const forget: RouterStep[] = service.staleLeases.length > 0 ? [{ op: 'service.forget', addresses: service.staleLeases }] : []
+  const start: RouterStep[] = [...write, ...forget, { op: 'service.start' }]
+  if (service.pid === null) return { before: kills, after: start }
+  if (at.fresh || write.length > 0 || service.served.conf !== confDigest(conf))
+    return { before: [...kills, ...stop], after: start }
   const reload: RouterStep[] = service.served.hosts === service.hosts ? [] : [{ op: 'service.reload' }]
   return { before: kills, after: [...forget, ...reload] }
 }

@@ -1,6 +1,18 @@
 /** Agents as workflows see them: send and wait, with the errors that the agents themselves gave. */
 import type { Bus } from '@skerry/bus'
-import { commandReply, compareGeneration, fromErrorBody, type ErrorBody, parseAgentSubject, progress as progressSchema, type Row, SkerryError, type Status, statusesReply, subjects } from '@skerry/contract'
+import {
+  commandReply,
+  compareGeneration,
+  type ErrorBody,
+  fromErrorBody,
+  parseAgentSubject,
+  progress as progressSchema,
+  type Row,
+  SkerryError,
+  type Status,
+  statusesReply,
+  subjects,
+} from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { AgentCommand, AgentsPort, Waiting } from '../workflows/world.ts'
 import type { AgentBook } from './book.ts'
@@ -42,7 +54,9 @@ export class Agents implements AgentsPort {
   }
 
   async converge(names: readonly string[], waiting: Waiting): Promise<Status[]> {
-    const keys = names.flatMap((name) => [...this.#p.graph.by('desired', 'of', name)].filter((k) => !this.#p.graph.get('desired', k)?.['tombstone']))
+    const keys = names.flatMap((name) =>
+      [...this.#p.graph.by('desired', 'of', name)].filter((k) => !this.#p.graph.get('desired', k)?.['tombstone']),
+    )
     return Promise.all(keys.map((key) => this.#ready(key, waiting)))
   }
 
@@ -59,7 +73,13 @@ export class Agents implements AgentsPort {
         if (status.condition === 'Ready') return status
         if (status.condition === 'Failed' || status.condition === 'Refused') throw this.#failure(agentUuid, status)
       }
-      if (waiting.remainingMs() <= 0) throw new SkerryError('deadline-exceeded', `${noun} ${uuid} was not ready in time`, { ...this.#where(agentUuid), noun, uuid, condition: status?.condition ?? 'silent' })
+      if (waiting.remainingMs() <= 0)
+        throw new SkerryError('deadline-exceeded', `${noun} ${uuid} was not ready in time`, {
+          ...this.#where(agentUuid),
+          noun,
+          uuid,
+          condition: status?.condition ?? 'silent',
+        })
       await this.#nextStatus(agentUuid, noun, uuid, Math.min(LOOK_AGAIN_MS, Math.max(1, waiting.remainingMs())))
       // A status that was published while nobody listened is asked for.
       if (this.#p.monotonic() - asked > LOOK_AGAIN_MS) {
@@ -73,14 +93,20 @@ export class Agents implements AgentsPort {
   async refresh(agentUuid: string): Promise<void> {
     const kind = kindOf(this.#p.graph, agentUuid)
     if (!kind) throw new SkerryError('agent-absent', `agent ${agentUuid} is not enrolled any more`, { agentUuid })
-    const reply = await this.#p.bus.request(subjects.do(kind, agentUuid, 'agent', agentUuid, 'statuses'), {}, { timeoutMs: 10_000 })
+    const reply = await this.#p.bus.request(
+      subjects.do(kind, agentUuid, 'agent', agentUuid, 'statuses'),
+      {},
+      { timeoutMs: 10_000 },
+    )
     for (const status of statusesReply.parse(reply.data).statuses) this.#p.book.status(agentUuid, status)
   }
 
   async gone(names: readonly string[], maxMs: number): Promise<boolean> {
     const until = this.#p.monotonic() + maxMs
     for (;;) {
-      const left = names.flatMap((name) => [...this.#p.graph.by('desired', 'of', name)]).filter((k) => this.#p.graph.get('desired', k)?.['tombstone'])
+      const left = names
+        .flatMap((name) => [...this.#p.graph.by('desired', 'of', name)])
+        .filter((k) => this.#p.graph.get('desired', k)?.['tombstone'])
       if (left.length === 0) return true
       // Whoever is not there will be told when it comes back: no use in waiting.
       if (left.every((key) => !this.alive(key.slice(0, key.indexOf('/')))) || this.#p.monotonic() >= until) return false
@@ -96,7 +122,11 @@ export class Agents implements AgentsPort {
     try {
       return await this.#retrying(agentUuid, waiting, async () => {
         const deadlineMs = Math.max(1, Math.min(waiting.remainingMs(), 2 ** 31 - 1))
-        const reply = await this.#p.bus.request(subject, { id: command.id, deadlineMs, epoch: this.#p.graph.epoch, mode: 'apply', input: command.input }, { timeoutMs: deadlineMs })
+        const reply = await this.#p.bus.request(
+          subject,
+          { id: command.id, deadlineMs, epoch: this.#p.graph.epoch, mode: 'apply', input: command.input },
+          { timeoutMs: deadlineMs },
+        )
         return commandReply.parse(reply.data).output
       })
     } finally {
@@ -141,7 +171,12 @@ export class Agents implements AgentsPort {
     const where = this.#where(agentUuid)
     const cause = status.error ? fromErrorBody(status.error as unknown as ErrorBody) : undefined
     const message = `${status.noun} ${status.uuid} on host ${where['host'] ?? 'unknown'}: ${cause?.message ?? status.condition}`
-    return new SkerryError(cause?.code ?? 'internal', message, { ...where, noun: status.noun, uuid: status.uuid, ...(cause?.details ?? {}) }, cause ? { cause } : undefined)
+    return new SkerryError(
+      cause?.code ?? 'internal',
+      message,
+      { ...where, noun: status.noun, uuid: status.uuid, ...(cause?.details ?? {}) },
+      cause ? { cause } : undefined,
+    )
   }
 
   #located(agentUuid: string, error: unknown): unknown {

@@ -1,5 +1,5 @@
 /** Desired documents as agents get them, made from the graph at the moment of sending. */
-import { type Document, nouns, type Row, type Tombstone, type AgentKind } from '@skerry/contract'
+import { type AgentKind, type Document, nouns, type Row, type Tombstone } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { type DocumentRef, projections } from '../desired/project.ts'
 
@@ -35,9 +35,15 @@ export function digestLines(graph: Graph, agentUuid: string): DigestLine[] {
   for (const key of documentKeys(graph, agentUuid)) {
     const row = graph.get('desired', key) as Row
     if (row['tombstone']) continue
-    lines.push({ noun: row['noun'] as string, uuid: row['uuid'] as string, generation: { incarnation: graph.incarnation, seq: graph.version('desired', key)! }, hash: row['hash'] as string })
+    lines.push({
+      noun: row['noun'] as string,
+      uuid: row['uuid'] as string,
+      generation: { incarnation: graph.incarnation, seq: graph.version('desired', key)! },
+      hash: row['hash'] as string,
+    })
   }
   return lines
 }
 
-export const kindOf = (graph: Graph, agentUuid: string): AgentKind | undefined => graph.get('agent', agentUuid)?.['kind'] as AgentKind | undefined
+export const kindOf = (graph: Graph, agentUuid: string): AgentKind | undefined =>
+  graph.get('agent', agentUuid)?.['kind'] as AgentKind | undefined

@@ -55,12 +55,18 @@ export class Syncer {
   async compare(agentUuid: string, digest: string): Promise<void> {
     const { graph, bus } = this.#p
     const link = this.#link(agentUuid)
-    const ours = createHash('sha256').update(digestText(digestLines(graph, agentUuid))).digest('hex')
+    const ours = createHash('sha256')
+      .update(digestText(digestLines(graph, agentUuid)))
+      .digest('hex')
     const pair = `${digest} ${ours}`
     if (digest === ours || link.settled === pair || link.running) return
     const kind = kindOf(graph, agentUuid)
     if (!kind) return
-    const reply = await bus.request(subjects.do(kind, agentUuid, 'agent', agentUuid, 'digest'), {}, { timeoutMs: SYNC_TIMEOUT_MS })
+    const reply = await bus.request(
+      subjects.do(kind, agentUuid, 'agent', agentUuid, 'digest'),
+      {},
+      { timeoutMs: SYNC_TIMEOUT_MS },
+    )
     const theirs = new Map(digestReply.parse(reply.data).entries.map((e) => [`${agentUuid}/${e.noun}/${e.uuid}`, e]))
     for (const line of digestLines(graph, agentUuid)) {
       const key = `${agentUuid}/${line.noun}/${line.uuid}`
@@ -94,7 +100,11 @@ export class Syncer {
       if (batch.length === 0) return
       for (const { key } of batch) link.dirty.delete(key)
       try {
-        await this.#request(kind, agentUuid, batch.map((b) => b.document))
+        await this.#request(
+          kind,
+          agentUuid,
+          batch.map((b) => b.document),
+        )
       } catch (error) {
         // One refused document must not hold up the others: each is sent by itself, and the refusal is reported.
         if (error instanceof SkerryError && batch.length > 1 && !unreachable(error)) await this.#oneByOne(kind, agentUuid, batch)
@@ -136,8 +146,13 @@ export class Syncer {
   }
 
   async #request(kind: AgentKind, agentUuid: string, documents: object[]): Promise<void> {
-    await this.#p.bus.request(subjects.do(kind, agentUuid, 'agent', agentUuid, 'sync'), { documents, epoch: this.#p.graph.epoch }, { timeoutMs: SYNC_TIMEOUT_MS })
+    await this.#p.bus.request(
+      subjects.do(kind, agentUuid, 'agent', agentUuid, 'sync'),
+      { documents, epoch: this.#p.graph.epoch },
+      { timeoutMs: SYNC_TIMEOUT_MS },
+    )
   }
 }
 
-const unreachable = (error: unknown) => error instanceof SkerryError && (error.code === 'agent-unreachable' || error.code === 'agent-timeout')
+const unreachable = (error: unknown) =>
+  error instanceof SkerryError && (error.code === 'agent-unreachable' || error.code === 'agent-timeout')

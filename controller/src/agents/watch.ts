@@ -1,6 +1,14 @@
 /** Listens to agents and turns what they say into transitions of the graph. */
 import type { Bus } from '@skerry/bus'
-import { type Change, heartbeat as heartbeatSchema, parseAgentSubject, SkerryError, type Status, status as statusSchema, subjects } from '@skerry/contract'
+import {
+  type Change,
+  heartbeat as heartbeatSchema,
+  parseAgentSubject,
+  SkerryError,
+  type Status,
+  status as statusSchema,
+  subjects,
+} from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { AgentBook } from './book.ts'
 import { react, reactPresence } from './react.ts'
@@ -33,7 +41,8 @@ export class AgentWatch {
 
   /** Called by a timer: who has been silent for too long? */
   sweep(): void {
-    for (const [agentUuid] of this.#p.graph.rows('agent')) if (!this.#p.book.alive(agentUuid)) this.#presence(agentUuid, false, {})
+    for (const [agentUuid] of this.#p.graph.rows('agent'))
+      if (!this.#p.book.alive(agentUuid)) this.#presence(agentUuid, false, {})
   }
 
   /** A job on this resource has ended: what was reported meanwhile counts now. */
@@ -51,7 +60,10 @@ export class AgentWatch {
     const from = parseAgentSubject(subject)
     const parsed = heartbeatSchema.safeParse(data)
     // The subject is what the sender may publish to: an agent can't speak for another.
-    if (!from || !parsed.success || parsed.data.agentUuid !== from.agentUuid) return this.#p.report(new SkerryError('invalid-argument', 'a heartbeat does not fit its schema or its subject'), { subject })
+    if (!from || !parsed.success || parsed.data.agentUuid !== from.agentUuid)
+      return void this.#p.report(new SkerryError('invalid-argument', 'a heartbeat does not fit its schema or its subject'), {
+        subject,
+      })
     const { agentUuid, bootId, version, digest, statusDigest } = parsed.data
     const agent = this.#p.graph.get('agent', agentUuid)
     if (!agent) return
@@ -69,8 +81,12 @@ export class AgentWatch {
   #onStatus(subject: string, data: unknown): void {
     const from = parseAgentSubject(subject)
     const parsed = statusSchema.safeParse(data)
-    if (!from || !parsed.success) return this.#p.report(new SkerryError('invalid-argument', 'a status does not fit its schema'), { subject })
-    if (from.rest[0] !== parsed.data.noun || from.rest[1] !== parsed.data.uuid) return this.#p.report(new SkerryError('invalid-argument', 'a status is about another resource than its subject'), { subject })
+    if (!from || !parsed.success)
+      return void this.#p.report(new SkerryError('invalid-argument', 'a status does not fit its schema'), { subject })
+    if (from.rest[0] !== parsed.data.noun || from.rest[1] !== parsed.data.uuid)
+      return void this.#p.report(new SkerryError('invalid-argument', 'a status is about another resource than its subject'), {
+        subject,
+      })
     if (this.#p.graph.get('agent', from.agentUuid)) this.#p.book.status(from.agentUuid, parsed.data)
   }
 
@@ -81,14 +97,15 @@ export class AgentWatch {
   }
 
   #presence(agentUuid: string, alive: boolean, facts: { bootId?: string; version?: string }): void {
-    const change = reactPresence(this.#p.graph, agentUuid, alive, facts, this.#p.now())
+    const change = reactPresence(this.#p.graph, agentUuid, alive, { ...facts, now: this.#p.now() })
     if (change) this.#commit(change, agentUuid)
   }
 
   #commit(change: Change, agentUuid: string): void {
     this.#p.commit(change, `agent:${agentUuid}`).catch((error) => {
       // Somebody changed the row in between: the next report is judged against what it is now.
-      if (!(error instanceof SkerryError && (error.code === 'conflict' || error.code === 'illegal-state'))) this.#p.report(error, { agentUuid, doing: 'recording a report' })
+      if (!(error instanceof SkerryError && (error.code === 'conflict' || error.code === 'illegal-state')))
+        this.#p.report(error, { agentUuid, doing: 'recording a report' })
     })
   }
 }

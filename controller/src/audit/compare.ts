@@ -8,57 +8,111 @@ import type { Expected } from './expect.ts'
 const transient = new Set(['dhcp-lease'])
 
 const remedyForMissing: Record<string, string> = {
-  'volume-file': 'its data is gone: restore it from a backup; it is never made anew', 'image-file': 'add the image again', 'image-ref': 'add the image again', domain: 'stop and start the VM instance: the agent defines it again',
+  'volume-file': 'its data is gone: restore it from a backup; it is never made anew',
+  'image-file': 'add the image again',
+  'image-ref': 'add the image again',
+  domain: 'stop and start the VM instance: the agent defines it again',
 }
 
-export function compareHost(host: string, expected: readonly Expected[], observed: readonly InventoryItem[], knownMacs: ReadonlySet<string>): AuditDifference[] {
-  const differences: AuditDifference[] = []
-  const seen = new Map(observed.map((o) => [`${o.kind}/${o.id}`, o]))
-  const wanted = new Set<string>()
-  for (const e of expected) {
-    const key = `${e.kind}/${e.id}`
-    wanted.add(key)
-    const found = seen.get(key)
-    if (!found) {
-      differences.push({ host, kind: e.kind, id: e.id, expected: 'present', observed: 'missing', remedy: remedyForMissing[e.kind] ?? 'its agent makes it again within its interval; if not, look at the agent\'s log' })
-      continue
-    }
-    for (const [fact, value] of Object.entries(e.facts)) {
-      const is = String(found.facts[fact] ?? '')
-      if (is !== value) differences.push({ host, kind: e.kind, id: e.id, expected: `${fact} ${value}`, observed: `${fact} ${is || 'unknown'}`, remedy: 'its agent corrects it within its interval; if not, look at the agent\'s log' })
-    }
+export interface HostAudit {
+  host: string
+  expected: readonly Expected[]
+  observed: readonly InventoryItem[]
+  /** MACs of all NICs: their leases are welcome */
+  knownMacs: ReadonlySet<string>
+}
+
+export function compareHost(audit: HostAudit): AuditDifference[] {
+  const seen = new Map(audit.observed.map((o) => [`${o.kind}/${o.id}`, o]))
+  const wanted = new Set(audit.expected.map((e) => `${e.kind}/${e.id}`))
+  return [...audit.expected.flatMap((e) => compareItem(audit.host, e, seen.get(`${e.kind}/${e.id}`))), ...unwanted(audit, wanted)]
+}
+
+/** One thing that should be there, with the facts that should hold. */
+function compareItem(host: string, e: Expected, found: InventoryItem | undefined): AuditDifference[] {
+  const { kind, id } = e
+  const its = "its agent corrects it within its interval; if not, look at the agent's log"
+  if (!found) return [{ host, kind, id, expected: 'present', observed: 'missing', remedy: remedyForMissing[kind] ?? its }]
+  return Object.entries(e.facts).flatMap(([fact, value]) => {
+    const is = String(found.facts[fact] ?? '')
+    return is === value
+      ? []
+      : [{ host, kind, id, expected: `${fact} ${value}`, observed: `${fact} ${is || 'unknown'}`, remedy: its }]
+  })
+}
+
+/** What carries our mark and is wanted by nobody. */
+function unwanted({ host, observed, knownMacs }: HostAudit, wanted: ReadonlySet<string>): AuditDifference[] {
+  const strangers = observed.filter(
+    (o) => !wanted.has(`${o.kind}/${o.id}`) && !(transient.has(o.kind) && knownMacs.has(String(o.facts['mac']))),
+  )
+  return strangers.map(({ kind, id, owner }) => {
+    const whose = owner ? ` (it belonged to ${owner})` : ''
+    const remedy = `nobody wants it any more, and without a tombstone no agent deletes: remove it by hand after a look${whose}`
+    return { host, kind, id, expected: 'absent', observed: 'present', remedy }
+  })
+}
+
+const DEFECT = 'this is a defect: please report it with a support bundle'
+
+/** Sum of a field over the rows that an index finds. */
+function sumBy(
+  graph: Graph,
+  of: { table: string; field: string; value: string },
+  sum: string,
+  only: (row: Readonly<Row>) => boolean = () => true,
+): number {
+  let total = 0
+  for (const key of graph.by(of.table, of.field, of.value)) {
+    const row = graph.get(of.table, key)!
+    if (only(row)) total += row[sum] as number
   }
-  for (const o of observed) {
-    if (wanted.has(`${o.kind}/${o.id}`)) continue
-    if (transient.has(o.kind) && knownMacs.has(String(o.facts['mac']))) continue
-    differences.push({ host, kind: o.kind, id: o.id, expected: 'absent', observed: 'present', remedy: `nobody wants it any more, and without a tombstone no agent deletes: remove it by hand after a look${o.owner ? ` (it belonged to ${o.owner})` : ''}` })
-  }
-  return differences
+  return total
 }
 
 /** Counters against the sums of what they count. */
 export function compareCounters(graph: Graph): AuditDifference[] {
   const differences: AuditDifference[] = []
-  const check = (kind: string, id: string, row: Readonly<Row>, field: string, expected: number) => {
-    if (row[field] !== expected) differences.push({ host: 'controller', kind, id, expected: `${field} ${expected}`, observed: `${field} ${row[field]}`, remedy: 'this is a defect: please report it with a support bundle' })
+  const check = (where: { kind: string; id: string; row: Readonly<Row> }, field: string, expected: number) => {
+    const { kind, id, row } = where
+    if (row[field] !== expected)
+      differences.push({
+        host: 'controller',
+        kind,
+        id,
+        expected: `${field} ${expected}`,
+        observed: `${field} ${row[field]}`,
+        remedy: DEFECT,
+      })
   }
-  for (const [uuid, host] of graph.rows('host')) {
-    const vms = [...graph.by('vmInstance', 'hostUuid', uuid)].map((k) => graph.get('vmInstance', k)!)
-    const sum = (field: string) => vms.reduce((n, vm) => n + (vm[field] as number), 0)
-    check('host', uuid, host, 'availableCpuCapacity', (host['totalCpuCapacity'] as number) - sum('cpuNum'))
-    check('host', uuid, host, 'availableMemoryCapacity', (host['totalMemoryCapacity'] as number) - sum('memorySize'))
+  for (const [id, row] of graph.rows('host')) {
+    const vms = { table: 'vmInstance', field: 'hostUuid', value: id }
+    check({ kind: 'host', id, row }, 'availableCpuCapacity', (row['totalCpuCapacity'] as number) - sumBy(graph, vms, 'cpuNum'))
+    check(
+      { kind: 'host', id, row },
+      'availableMemoryCapacity',
+      (row['totalMemoryCapacity'] as number) - sumBy(graph, vms, 'memorySize'),
+    )
   }
-  for (const [key, part] of graph.rows('localStorageHost')) {
-    let used = 0
-    for (const k of graph.by('volume', 'localHostUuid', part['hostUuid'])) {
-      const volume = graph.get('volume', k)!
-      if (volume['primaryStorageUuid'] === part['primaryStorageUuid']) used += volume['size'] as number
-    }
-    check('localStorageHost', key, part, 'availableCapacity', (part['totalCapacity'] as number) - (part['systemUsedCapacity'] as number) - used)
+  for (const [id, row] of graph.rows('localStorageHost')) {
+    const used = sumBy(
+      graph,
+      { table: 'volume', field: 'localHostUuid', value: row['hostUuid'] as string },
+      'size',
+      (v) => v['primaryStorageUuid'] === row['primaryStorageUuid'],
+    )
+    check(
+      { kind: 'localStorageHost', id, row },
+      'availableCapacity',
+      (row['totalCapacity'] as number) - (row['systemUsedCapacity'] as number) - used,
+    )
   }
-  for (const [uuid, ps] of graph.rows('primaryStorage')) {
-    const parts = [...graph.by('localStorageHost', 'primaryStorageUuid', uuid)].map((k) => graph.get('localStorageHost', k)!)
-    check('primaryStorage', uuid, ps, 'availableCapacity', parts.reduce((n, p) => n + (p['availableCapacity'] as number), 0))
+  for (const [id, row] of graph.rows('primaryStorage')) {
+    check(
+      { kind: 'primaryStorage', id, row },
+      'availableCapacity',
+      sumBy(graph, { table: 'localStorageHost', field: 'primaryStorageUuid', value: id }, 'availableCapacity'),
+    )
   }
   return differences
 }
@@ -66,13 +120,37 @@ export function compareCounters(graph: Graph): AuditDifference[] {
 /** Addresses without a NIC, and NICs without their address. */
 export function compareAddresses(graph: Graph): AuditDifference[] {
   const differences: AuditDifference[] = []
-  const remedy = 'this is a defect: please report it with a support bundle'
+  const remedy = DEFECT
   for (const [key, ip] of graph.rows('usedIp')) {
-    if (ip['vmNicUuid'] !== null && !graph.get('vmNic', ip['vmNicUuid'] as string)) differences.push({ host: 'controller', kind: 'usedIp', id: key, expected: 'held by a NIC', observed: 'held by nobody', remedy })
+    if (ip['vmNicUuid'] !== null && !graph.get('vmNic', ip['vmNicUuid'] as string))
+      differences.push({
+        host: 'controller',
+        kind: 'usedIp',
+        id: key,
+        expected: 'held by a NIC',
+        observed: 'held by nobody',
+        remedy,
+      })
   }
   for (const [key, nic] of graph.rows('vmNic')) {
-    if (graph.get('usedIp', `${nic['l3NetworkUuid']}:${nic['ip']}`)?.['vmNicUuid'] !== key) differences.push({ host: 'controller', kind: 'vmNic', id: key, expected: `holds ${nic['ip']}`, observed: 'does not hold it', remedy })
-    if (!graph.get('vmInstance', nic['vmInstanceUuid'] as string)) differences.push({ host: 'controller', kind: 'vmNic', id: key, expected: 'belongs to a VM instance', observed: 'its VM instance is gone', remedy })
+    if (graph.get('usedIp', `${nic['l3NetworkUuid']}:${nic['ip']}`)?.['vmNicUuid'] !== key)
+      differences.push({
+        host: 'controller',
+        kind: 'vmNic',
+        id: key,
+        expected: `holds ${nic['ip']}`,
+        observed: 'does not hold it',
+        remedy,
+      })
+    if (!graph.get('vmInstance', nic['vmInstanceUuid'] as string))
+      differences.push({
+        host: 'controller',
+        kind: 'vmNic',
+        id: key,
+        expected: 'belongs to a VM instance',
+        observed: 'its VM instance is gone',
+        remedy,
+      })
   }
   return differences
 }

@@ -1,5 +1,15 @@
 /** What each agent's host should hold, told from the desired documents. Pure. */
-import { bridgeName, type kvmDesired, type Row, routerNetns, routerPort, routerUplink, type storageDesired, storePath, type vrouterDesired } from '@skerry/contract'
+import {
+  bridgeName,
+  type kvmDesired,
+  type Row,
+  routerNetns,
+  routerPort,
+  routerUplink,
+  type storageDesired,
+  storePath,
+  type vrouterDesired,
+} from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { documentKeys, documentOf } from '../agents/documents.ts'
 
@@ -12,7 +22,12 @@ export interface Expected {
 }
 
 type Make = (uuid: string, spec: Row, graph: Graph) => Expected[]
-const item = (kind: string, id: string, owner: string, facts: Record<string, string> = {}): Expected => ({ kind, id, owner, facts })
+const item = (kind: string, id: string, owner: string, facts: Record<string, string> = {}): Expected => ({
+  kind,
+  id,
+  owner,
+  facts,
+})
 
 const byNoun: Record<string, Make> = {
   bridge: (uuid) => [item('bridge', bridgeName(uuid), uuid)],
@@ -32,8 +47,11 @@ const byNoun: Record<string, Make> = {
   router: (uuid, spec) => {
     const { services, cidrs, uplink } = spec as unknown as vrouterDesired.RouterSpec
     return [
-      item('netns', routerNetns(uuid), uuid), item('router-port', routerPort(uuid), uuid), ...(uplink ? [item('router-uplink', routerUplink(uuid), uuid)] : []),
-      ...(services.snat ? cidrs.map(({ cidr }) => item('snat', `${uuid}/${cidr}`, uuid)) : []), ...(services.dhcp || services.dns ? [item('dnsmasq', uuid, uuid)] : []),
+      item('netns', routerNetns(uuid), uuid),
+      item('router-port', routerPort(uuid), uuid),
+      ...(uplink ? [item('router-uplink', routerUplink(uuid), uuid)] : []),
+      ...(services.snat ? cidrs.map(({ cidr }) => item('snat', `${uuid}/${cidr}`, uuid)) : []),
+      ...(services.dhcp || services.dns ? [item('dnsmasq', uuid, uuid)] : []),
     ]
   },
   lease: (uuid, spec) => {
@@ -46,7 +64,9 @@ const byNoun: Record<string, Make> = {
 function imagesIn(graph: Graph, storeUuid: string, path: string): Expected[] {
   const found = new Map<string, Expected>()
   for (const [uuid, image] of graph.rows('image')) {
-    const here = (image['backupStorageRefs'] as { backupStorageUuid: string; status: string }[]).some((r) => r.backupStorageUuid === storeUuid && r.status === 'Ready')
+    const here = (image['backupStorageRefs'] as { backupStorageUuid: string; status: string }[]).some(
+      (r) => r.backupStorageUuid === storeUuid && r.status === 'Ready',
+    )
     if (!here || typeof image['sha256'] !== 'string') continue
     const blob = storePath(path, image['sha256'], image['format'] as string)
     found.set(blob, item('image-file', blob, image['sha256']))
@@ -65,5 +85,3 @@ export function expectedOn(graph: Graph, agentUuid: string): Expected[] {
   }
   return [...found.values()]
 }
-
-

@@ -2,8 +2,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { issueUser } from '@skerry/bus'
 import { type AgentKind, type Row, SkerryError } from '@skerry/contract'
-import type { State } from '../engine/state.ts'
 import type { Call } from '../engine/port.ts'
+import type { State } from '../engine/state.ts'
 
 const TOKEN_MS = 3_600_000
 
@@ -26,7 +26,10 @@ export function agentCalls(ports: EnrolPorts): Record<string, (call: Call) => Pr
       const token = randomBytes(24).toString('base64url')
       const expiresAt = ports.now() + ((params['ttlSeconds'] as number | undefined) ?? TOKEN_MS / 1000) * 1000
       // Only its hash is recorded: who reads the log can't enrol.
-      await ports.state.commit({ ops: [{ o: 'put', t: 'agentToken', k: digest(token), v: { expiresAt } }] }, { actor: caller.accountUuid })
+      await ports.state.commit(
+        { ops: [{ o: 'put', t: 'agentToken', k: digest(token), v: { expiresAt } }] },
+        { actor: caller.accountUuid },
+      )
       return { token, expiresAt }
     },
     EnrolAgent: ({ params }) => enrol(ports, params),
@@ -41,18 +44,39 @@ async function enrol(ports: EnrolPorts, params: Row): Promise<Row> {
   if (!known || (known['expiresAt'] as number) <= now()) throw new SkerryError('enrolment-refused')
   const kind = params['kind'] as AgentKind
   // A machine that enrols again (its disk was wiped) is the same agent: its host and its documents wait for it.
-  const before = [...state.graph.by('agent', 'machineId', params['machineId'])].map((k) => state.graph.get('agent', k)!).find((a) => a['kind'] === kind && a['managementIp'] === params['managementIp'])
+  const before = [...state.graph.by('agent', 'machineId', params['machineId'])]
+    .map((k) => state.graph.get('agent', k)!)
+    .find((a) => a['kind'] === kind && a['managementIp'] === params['managementIp'])
   const uuid = (before?.['uuid'] as string | undefined) ?? ports.newId()
-  const issued = await issueUser({ accountSeed: ports.accountSeed, kind: 'agent', agent: { kind, uuid }, userPublicKey: params['publicKey'] as string })
+  const issued = await issueUser({
+    accountSeed: ports.accountSeed,
+    kind: 'agent',
+    agent: { kind, uuid },
+    userPublicKey: params['publicKey'] as string,
+  })
   const at = now()
   const keys = { publicKey: params['publicKey'], sealKey: params['sealKey'], version: params['version'] }
   const fresh: Row = {
-    uuid, name: `${kind}@${params['managementIp']}`, description: null, createDate: at, lastOpDate: at, kind, hostUuid: hostOf(state, params), managementIp: params['managementIp'], bootId: null, status: 'Disconnected', machineId: params['machineId'], ...keys,
+    uuid,
+    name: `${kind}@${params['managementIp']}`,
+    description: null,
+    createDate: at,
+    lastOpDate: at,
+    kind,
+    hostUuid: hostOf(state, params),
+    managementIp: params['managementIp'],
+    bootId: null,
+    status: 'Disconnected',
+    machineId: params['machineId'],
+    ...keys,
   }
   await state.commit(
     {
       guards: [{ g: 'exists', t: 'agentToken', k: token }],
-      ops: [{ o: 'del', t: 'agentToken', k: token }, before ? { o: 'set', t: 'agent', k: uuid, v: { ...keys, lastOpDate: at } } : { o: 'put', t: 'agent', k: uuid, v: fresh }],
+      ops: [
+        { o: 'del', t: 'agentToken', k: token },
+        before ? { o: 'set', t: 'agent', k: uuid, v: { ...keys, lastOpDate: at } } : { o: 'put', t: 'agent', k: uuid, v: fresh },
+      ],
       facts: [{ noun: 'agent', uuid, event: 'enrolled', data: { kind, managementIp: params['managementIp'] } }],
     },
     { actor: `agent:${uuid}` },
@@ -65,7 +89,12 @@ function hostOf(state: State, params: Row): string | null {
   for (const key of state.graph.by('agent', 'machineId', params['machineId'])) {
     const other = state.graph.get('agent', key)!
     const host = other['hostUuid'] as string | null
-    if (host && other['managementIp'] === params['managementIp'] && ![...state.graph.by('agent', 'hostUuid', host)].some((k) => state.graph.get('agent', k)?.['kind'] === params['kind'])) return host
+    if (
+      host &&
+      other['managementIp'] === params['managementIp'] &&
+      ![...state.graph.by('agent', 'hostUuid', host)].some((k) => state.graph.get('agent', k)?.['kind'] === params['kind'])
+    )
+      return host
   }
   return null
 }

@@ -42,10 +42,12 @@ export class Consoles {
   async open(token: string): Promise<ConsoleStream> {
     const granted = this.#tokens.get(hash(token))
     this.#tokens.delete(hash(token))
-    if (!granted || granted.expiresAt <= this.#p.now()) throw new SkerryError('session-invalid', 'this console token is unknown, used or expired', {})
+    if (!granted || granted.expiresAt <= this.#p.now())
+      throw new SkerryError('session-invalid', 'this console token is unknown, used or expired', {})
     const vm = this.#p.graph.get('vmInstance', granted.vmUuid)
     const agentUuid = agentOn(this.#p.graph, vm?.['hostUuid'] as string | null, 'kvm')
-    if (!vm || !agentUuid) throw new SkerryError('vm-illegal-state', 'the VM instance is not running any more', { uuid: granted.vmUuid })
+    if (!vm || !agentUuid)
+      throw new SkerryError('vm-illegal-state', 'the VM instance is not running any more', { uuid: granted.vmUuid })
     return this.#bridge(agentUuid, granted.vmUuid)
   }
 
@@ -67,7 +69,11 @@ export class Consoles {
     const send = (message: Row) => this.#p.bus.publish(subjects.io('kvm', agentUuid, session, 'in'), message)
     try {
       const waiting = { remainingMs: () => 15_000, progress: () => undefined }
-      await this.#p.agents.command(agentUuid, { id: `console_${session}`, noun: 'vm', uuid: vmUuid, verb: 'console', input: { session, kind: 'serial' } }, waiting)
+      await this.#p.agents.command(
+        agentUuid,
+        { id: `console_${session}`, noun: 'vm', uuid: vmUuid, verb: 'console', input: { session, kind: 'serial' } },
+        waiting,
+      )
     } catch (error) {
       await out.stop()
       throw error

@@ -48,15 +48,21 @@ function capacity(graph: Graph, params: Row): Row {
 }
 
 function freeIps(graph: Graph, params: Row): Row {
-  if (!params['ipRangeUuid'] && !params['l3NetworkUuid']) throw new SkerryError('invalid-argument', 'give ipRangeUuid or l3NetworkUuid')
-  const ranges = params['ipRangeUuid'] ? [need(graph, 'ipRange', params['ipRangeUuid'])] : [...graph.by('ipRange', 'l3NetworkUuid', need(graph, 'l3Network', params['l3NetworkUuid'])['uuid'])].map((k) => need(graph, 'ipRange', k))
+  if (!params['ipRangeUuid'] && !params['l3NetworkUuid'])
+    throw new SkerryError('invalid-argument', 'give ipRangeUuid or l3NetworkUuid')
+  const ranges = params['ipRangeUuid']
+    ? [need(graph, 'ipRange', params['ipRangeUuid'])]
+    : [...graph.by('ipRange', 'l3NetworkUuid', need(graph, 'l3Network', params['l3NetworkUuid'])['uuid'])].map((k) =>
+        need(graph, 'ipRange', k),
+      )
   const limit = (params['limit'] as number | undefined) ?? 100
   const start = params['start'] ? ipToLong(params['start'] as string) : 0
   const inventories: Row[] = []
   for (const range of ranges) {
     for (const ip of freeAddresses(graph, range)) {
       if (inventories.length >= limit) return { inventories }
-      if (ipToLong(ip) >= start) inventories.push({ ipRangeUuid: range['uuid'], ip, netmask: range['netmask'], gateway: range['gateway'] })
+      if (ipToLong(ip) >= start)
+        inventories.push({ ipRangeUuid: range['uuid'], ip, netmask: range['netmask'], gateway: range['gateway'] })
     }
   }
   return { inventories }
@@ -69,9 +75,12 @@ function availability(graph: Graph, params: Row): Row {
     const range = graph.get('ipRange', k)!
     return ipToLong(ip) >= ipToLong(range['startIp'] as string) && ipToLong(ip) <= ipToLong(range['endIp'] as string)
   })
-  if (!inside && params['ipRangeCheck'] !== false) return { available: false, reason: `${ip} is in no range of network ${l3['name']}` }
+  if (!inside && params['ipRangeCheck'] !== false)
+    return { available: false, reason: `${ip} is in no range of network ${l3['name']}` }
   const used = graph.get('usedIp', usedIpKey(l3['uuid'] as string, ip))
-  return used ? { available: false, reason: `${ip} is in use${used['usedFor'] ? ` for ${used['usedFor']}` : ''}` } : { available: true }
+  return used
+    ? { available: false, reason: `${ip} is in use${used['usedFor'] ? ` for ${used['usedFor']}` : ''}` }
+    : { available: true }
 }
 
 /** ZStack's TaskProgressInventory, with bytes and remaining time beside it. */
@@ -80,12 +89,22 @@ function progress(p: LookPorts, params: Row): Row {
   if (!job) return { inventories: [] }
   const at = job.step ? job.steps.indexOf(job.step) : 0
   const over = job.finishedAt !== null
-  const percent = over ? 100 : Math.floor((100 * (Math.max(0, at) + (job.progress?.percent ?? 0) / 100)) / Math.max(1, job.steps.length))
+  const percent = over
+    ? 100
+    : Math.floor((100 * (Math.max(0, at) + (job.progress?.percent ?? 0) / 100)) / Math.max(1, job.steps.length))
   return {
     inventories: [
       {
-        taskUuid: job.uuid, taskName: job.step ?? job.api, type: 'Task', content: String(percent), time: p.now(), arguments: job.api, state: job.state,
-        ...(job.progress?.doneBytes !== undefined ? { doneBytes: job.progress.doneBytes } : {}), ...(job.progress?.totalBytes !== undefined ? { totalBytes: job.progress.totalBytes } : {}), ...(job.progress?.remainingMs !== undefined ? { remainingMs: job.progress.remainingMs } : {}),
+        taskUuid: job.uuid,
+        taskName: job.step ?? job.api,
+        type: 'Task',
+        content: String(percent),
+        time: p.now(),
+        arguments: job.api,
+        state: job.state,
+        ...(job.progress?.doneBytes !== undefined ? { doneBytes: job.progress.doneBytes } : {}),
+        ...(job.progress?.totalBytes !== undefined ? { totalBytes: job.progress.totalBytes } : {}),
+        ...(job.progress?.remainingMs !== undefined ? { remainingMs: job.progress.remainingMs } : {}),
       },
     ],
   }

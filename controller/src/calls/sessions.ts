@@ -2,8 +2,8 @@
 import { randomBytes, scrypt as scryptCallback, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import { type Row, SkerryError } from '@skerry/contract'
-import type { State } from '../engine/state.ts'
 import type { Call } from '../engine/port.ts'
+import type { State } from '../engine/state.ts'
 
 const scrypt = promisify<Buffer | string, Buffer, number, { N: number; r: number; p: number }, Buffer>(scryptCallback)
 const COST = { N: 4096, r: 8, p: 1 }
@@ -40,7 +40,16 @@ export function sessionCalls({ state, now, newId }: SessionPorts): Record<string
       const good = await checkPassword(params['password'] as string, (account?.['passwordHash'] as string | undefined) ?? NOBODY)
       if (!account || !good) throw new SkerryError('login-failed')
       const at = now()
-      const row = { uuid: newId(), name: 'session', accountUuid: account['uuid'], userUuid: account['uuid'], userType: 'Account', createDate: at, lastOpDate: at, expiredDate: at + SESSION_MS }
+      const row = {
+        uuid: newId(),
+        name: 'session',
+        accountUuid: account['uuid'],
+        userUuid: account['uuid'],
+        userType: 'Account',
+        createDate: at,
+        lastOpDate: at,
+        expiredDate: at + SESSION_MS,
+      }
       await state.commit({ ops: [{ o: 'put', t: 'session', k: row.uuid, v: row }] }, { actor: account['uuid'] as string })
       const { name: _name, lastOpDate: _last, ...inventory } = row
       return { inventory }
@@ -51,6 +60,8 @@ export function sessionCalls({ state, now, newId }: SessionPorts): Record<string
       if (row) await state.commit({ ops: [{ o: 'del', t: 'session', k: uuid }] }, { actor: row['accountUuid'] as string })
       return {}
     },
-    ValidateSession: ({ params }) => ({ valid: ((state.graph.get('session', params['sessionUuid'] as string)?.['expiredDate'] as number | undefined) ?? 0) > now() }),
+    ValidateSession: ({ params }) => ({
+      valid: ((state.graph.get('session', params['sessionUuid'] as string)?.['expiredDate'] as number | undefined) ?? 0) > now(),
+    }),
   }
 }

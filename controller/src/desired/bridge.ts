@@ -14,10 +14,15 @@ export const bridges: Projection = {
     host: (row, graph) => ofCluster(graph, row['clusterUuid'] as string),
     agent: (row, graph) => clustersOfHost(graph, row['hostUuid']).flatMap((c) => ofCluster(graph, c)),
   },
-  agents: (graph, uuid) => agentsOfClusters(graph, (graph.get('l2Network', uuid)?.['attachedClusterUuids'] as string[] | undefined) ?? [], 'kvm'),
+  agents: (graph, uuid) =>
+    agentsOfClusters(graph, (graph.get('l2Network', uuid)?.['attachedClusterUuids'] as string[] | undefined) ?? [], 'kvm'),
   spec(graph, uuid): Row {
     const physical = graph.get('l2Network', uuid)!['physicalInterface'] as string
-    const spec: kvmDesired.BridgeSpec = { name: bridgeName(uuid), physicalInterface: physical === 'none' ? null : physical, mtu: null }
+    const spec: kvmDesired.BridgeSpec = {
+      name: bridgeName(uuid),
+      physicalInterface: physical === 'none' ? null : physical,
+      mtu: null,
+    }
     return spec
   },
 }

@@ -6,7 +6,12 @@ import { hasService } from './router.ts'
 
 /** A VM's name as a DNS label (RFC 1123), or null when nothing of it is left. Names may repeat, so the uuid's head keeps them apart when asked. */
 export function dnsLabel(name: string): string | null {
-  const label = name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 63).replace(/-+$/, '')
+  const label = name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 63)
+    .replace(/-+$/, '')
   return label === '' ? null : label
 }
 
@@ -18,7 +23,9 @@ function hostnameOf(graph: Graph, nic: Row): string | null {
   for (const key of graph.by('vmInstance', 'name', vm['name'])) {
     const other = graph.get('vmInstance', key)!
     if (key === vm['uuid'] || (other['createDate'] as number) > (vm['createDate'] as number)) continue
-    const sameNetwork = [...graph.by('vmNic', 'vmInstanceUuid', key)].some((n) => graph.get('vmNic', n)?.['l3NetworkUuid'] === nic['l3NetworkUuid'])
+    const sameNetwork = [...graph.by('vmNic', 'vmInstanceUuid', key)].some(
+      (n) => graph.get('vmNic', n)?.['l3NetworkUuid'] === nic['l3NetworkUuid'],
+    )
     const older = (other['createDate'] as number) < (vm['createDate'] as number) || key < (vm['uuid'] as string)
     if (sameNetwork && older) return `${label.slice(0, 54)}-${(vm['uuid'] as string).slice(0, 8)}`
   }
@@ -41,7 +48,12 @@ export const leases: Projection = {
   },
   spec(graph, uuid): Row {
     const nic = graph.get('vmNic', uuid)! as Row
-    const spec: vrouterDesired.LeaseSpec = { routerUuid: nic['l3NetworkUuid'] as string, mac: nic['mac'] as string, ip: nic['ip'] as string, hostname: hostnameOf(graph, nic) }
+    const spec: vrouterDesired.LeaseSpec = {
+      routerUuid: nic['l3NetworkUuid'] as string,
+      mac: nic['mac'] as string,
+      ip: nic['ip'] as string,
+      hostname: hostnameOf(graph, nic),
+    }
     return spec
   },
 }

@@ -52,7 +52,8 @@ export function everything(graph: Graph): Set<string> {
   const found = new Set<string>()
   for (const projection of projections) {
     for (const [table, uuidsOf] of Object.entries(projection.touchedBy)) {
-      for (const [, row] of graph.rows(table)) for (const uuid of uuidsOf(row as Row, graph)) found.add(`${projection.noun}/${uuid}`)
+      for (const [, row] of graph.rows(table))
+        for (const uuid of uuidsOf(row as Row, graph)) found.add(`${projection.noun}/${uuid}`)
     }
   }
   for (const [, row] of graph.rows('desired')) found.add(`${row['noun']}/${row['uuid']}`)
@@ -72,7 +73,8 @@ export function reproject(graph: Graph, names: Iterable<string>, job: string | n
       const key = documentKey({ agentUuid, noun, uuid })
       const old = graph.get('desired', key)
       const wanted = hash(spec!)
-      if (!old || old['tombstone'] || old['hash'] !== wanted) ops.push({ o: 'put', t: 'desired', k: key, v: { agentUuid, noun, uuid, of: name, hash: wanted, tombstone: false, job } })
+      if (!old || old['tombstone'] || old['hash'] !== wanted)
+        ops.push({ o: 'put', t: 'desired', k: key, v: { agentUuid, noun, uuid, of: name, hash: wanted, tombstone: false, job } })
     }
     for (const key of graph.by('desired', 'of', name)) {
       const old = graph.get('desired', key)!

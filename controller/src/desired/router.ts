@@ -6,7 +6,8 @@ import { uplinkSubnet } from './uplink.ts'
 /** A day: long enough that a guest keeps its address over any outage of the router worth speaking of. */
 export const LEASE_SECONDS = 86_400
 
-export const hasService = (l3: Row, service: string) => (l3['networkServices'] as { networkServiceType: string }[]).some((s) => s.networkServiceType === service)
+export const hasService = (l3: Row, service: string) =>
+  (l3['networkServices'] as { networkServiceType: string }[]).some((s) => s.networkServiceType === service)
 
 export const routers: Projection = {
   noun: 'router',

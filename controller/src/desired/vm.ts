@@ -42,7 +42,10 @@ export const vms: Projection = {
     vmInstance: (row) => [row['uuid'] as string],
     volume: (row) => (typeof row['vmInstanceUuid'] === 'string' ? [row['vmInstanceUuid']] : []),
     vmNic: (row) => [row['vmInstanceUuid'] as string],
-    agent: (row, graph) => (typeof row['hostUuid'] === 'string' ? [...graph.by('vmInstance', 'hostUuid', row['hostUuid']), ...graph.by('vmInstance', 'lastHostUuid', row['hostUuid'])] : []),
+    agent: (row, graph) =>
+      typeof row['hostUuid'] === 'string'
+        ? [...graph.by('vmInstance', 'hostUuid', row['hostUuid']), ...graph.by('vmInstance', 'lastHostUuid', row['hostUuid'])]
+        : [],
   },
   agents(graph, uuid) {
     const vm = graph.get('vmInstance', uuid)
@@ -60,7 +63,12 @@ export const vms: Projection = {
       memoryBytes: vm['memorySize'] as number,
       disks: disks(graph, uuid, vm['rootVolumeUuid']),
       nics: nics(graph, uuid),
-      power: { state: vm['power'] as 'Running' | 'Stopped', cause: vm['powerCause'] as string, mode: vm['powerMode'] === 'cold' ? 'cold' : 'grace', graceMs: GRACE_MS },
+      power: {
+        state: vm['power'] as 'Running' | 'Stopped',
+        cause: vm['powerCause'] as string,
+        mode: vm['powerMode'] === 'cold' ? 'cold' : 'grace',
+        graceMs: GRACE_MS,
+      },
       placementEpoch: vm['placementEpoch'] as number,
       autonomy: 'local',
     }

@@ -21,7 +21,11 @@ export function checkAllowed(graph: Graph, api: Api, resource: Resource, uuid: s
   const state = row?.[resource.states?.field ?? 'state'] as string | undefined
   if (!row || !state || api.allowed.includes(state)) return
   const code = resource.name === 'vmInstance' ? 'vm-illegal-state' : 'illegal-state'
-  throw new SkerryError(code, `${resource.noun} ${row['name'] ?? uuid} is ${state}: ${api.verb} is possible when it is ${api.allowed.join(', ')}`, { uuid, state, allowed: [...api.allowed] })
+  throw new SkerryError(
+    code,
+    `${resource.noun} ${row['name'] ?? uuid} is ${state}: ${api.verb} is possible when it is ${api.allowed.join(', ')}`,
+    { uuid, state, allowed: [...api.allowed] },
+  )
 }
 
 export interface Prepared {
@@ -40,7 +44,8 @@ export function prepare(graph: Graph, call: Call, newId: () => string): Prepared
   const target = targetOf(api, resource, params)
   const asked = params['resourceUuid'] as string | undefined
   const uuid = target ?? asked ?? newId()
-  if (target !== undefined && !graph.get(resource.name, target)) throw new SkerryError('not-found', `there is no ${resource.noun} ${target}`, { resource: resource.name, uuid: target })
+  if (target !== undefined && !graph.get(resource.name, target))
+    throw new SkerryError('not-found', `there is no ${resource.noun} ${target}`, { resource: resource.name, uuid: target })
   if (target !== undefined) checkAllowed(graph, api, resource, target)
   action.check?.({ graph, params, uuid, table: resource.name })
   const input = { uuid, table: resource.name, params, accountUuid: call.caller?.accountUuid ?? 'anonymous' }
@@ -53,7 +58,12 @@ function tagOps(input: Prepared['input'], newId: () => string, now: number): Op[
     ((list as string[] | undefined) ?? []).map((tag) => {
       const uuid = newId()
       const resourceType = `${input.table.charAt(0).toUpperCase()}${input.table.slice(1)}VO`
-      return { o: 'put', t: 'tag', k: uuid, v: { uuid, resourceUuid: input.uuid, resourceType, tag, type: kind, createDate: now, lastOpDate: now } }
+      return {
+        o: 'put',
+        t: 'tag',
+        k: uuid,
+        v: { uuid, resourceUuid: input.uuid, resourceType, tag, type: kind, createDate: now, lastOpDate: now },
+      }
     })
   return [...given('System', input.params['systemTags']), ...given('User', input.params['userTags'])]
 }
@@ -65,13 +75,36 @@ export interface JobRow {
 }
 
 /** The commit that accepts a call: job, dedupe key, webhook, tags. */
-export function acceptanceOps(call: Call, prepared: Prepared, job: JobRow, ports: { now: number; newId: () => string }): { ops: Op[]; keyGuard?: string } {
+export function acceptanceOps(
+  call: Call,
+  prepared: Prepared,
+  job: JobRow,
+  ports: { now: number; newId: () => string },
+): { ops: Op[]; keyGuard?: string } {
   const { workflow } = prepared.action
   const { now } = ports
   const row: Row = {
-    uuid: job.jobUuid, name: call.api.api, description: null, createDate: now, lastOpDate: now, api: call.api.api, workflow: workflow.name, version: workflow.version,
-    accountUuid: prepared.input.accountUuid, resourceUuid: prepared.input.uuid, resourceType: resourceOf(call.resource.name)?.name ?? null, state: 'processing', input: prepared.input as unknown as Row, steps: stepNames(workflow),
-    step: null, result: null, error: null, finishedAt: null, deadline: job.deadline, bodyHash: job.bodyHash, queueKey: prepared.queueKey,
+    uuid: job.jobUuid,
+    name: call.api.api,
+    description: null,
+    createDate: now,
+    lastOpDate: now,
+    api: call.api.api,
+    workflow: workflow.name,
+    version: workflow.version,
+    accountUuid: prepared.input.accountUuid,
+    resourceUuid: prepared.input.uuid,
+    resourceType: resourceOf(call.resource.name)?.name ?? null,
+    state: 'processing',
+    input: prepared.input as unknown as Row,
+    steps: stepNames(workflow),
+    step: null,
+    result: null,
+    error: null,
+    finishedAt: null,
+    deadline: job.deadline,
+    bodyHash: job.bodyHash,
+    queueKey: prepared.queueKey,
   }
   const ops: Op[] = [{ o: 'put', t: 'job', k: job.jobUuid, v: row }]
   if (prepared.creates) ops.push(...tagOps(prepared.input, ports.newId, now))

@@ -1,15 +1,14 @@
 /** The engine: calls become jobs, jobs run their workflows in the queue of their resource, and both survive a restart. */
-import { type Api, apis, type ErrorBody, type Progress, type Resource, type Row, SkerryError } from '@skerry/contract'
+import { type ErrorBody, type Progress, type Row, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { createQueues, createRunner, type Queues, type Runner } from '@skerry/workflow'
-import { resourceOf } from '@skerry/contract'
-import { render } from '../inventory/index.ts'
 import { actions } from '../workflows/index.ts'
 import type { World } from '../workflows/world.ts'
 import { acceptanceOps, prepare } from './accept.ts'
 import { LogJournal } from './journal.ts'
-import type { Call, Caller, Engine, JobView, PlanView } from './port.ts'
 import { planOf } from './plan.ts'
+import type { Call, Caller, Engine, JobView, PlanView } from './port.ts'
+import { resultOf } from './result.ts'
 import { hideSecrets, secretIds } from './secret-params.ts'
 import type { State } from './state.ts'
 
@@ -32,12 +31,14 @@ export interface EnginePorts {
 }
 
 /** Time that a call may take when its client names none (zstack-core §3.1: 30 min; images and VMs longer). */
-const TIMEOUT_MS: Record<string, number> = { AddImage: 72 * 3_600_000, CreateVmInstance: 12 * 3_600_000, ExpungeVmInstance: 3 * 3_600_000 }
+const TIMEOUT_MS: Record<string, number> = {
+  AddImage: 72 * 3_600_000,
+  CreateVmInstance: 12 * 3_600_000,
+  ExpungeVmInstance: 3 * 3_600_000,
+}
 /** How long the answer to a deletion waits for agents to carry it out. */
 const CLEAN_UP_MS = 30_000
 const DEFAULT_TIMEOUT_MS = 30 * 60_000
-
-const apiByName = new Map<string, { api: Api; resource: Resource }>(apis.map((a) => [a.api.api, a]))
 
 export class ControllerEngine implements Engine {
   readonly #p: EnginePorts
@@ -52,10 +53,22 @@ export class ControllerEngine implements Engine {
 
   constructor(ports: EnginePorts) {
     this.#p = ports
-    const journal = new LogJournal({ state: ports.state, now: ports.now, begun: (job, step) => void this.#progress.set(job, { step }) })
-    this.#queues = createQueues({ timers: ports.timers, onFault: (fault) => fault.kind !== 'threw' && ports.report(fault.error, { queue: fault.key, task: fault.label, kind: fault.kind }) })
+    const journal = new LogJournal({
+      state: ports.state,
+      now: ports.now,
+      begun: (job, step) => void this.#progress.set(job, { step }),
+    })
+    this.#queues = createQueues({
+      timers: ports.timers,
+      onFault: (fault) =>
+        fault.kind !== 'threw' && ports.report(fault.error, { queue: fault.key, task: fault.label, kind: fault.kind }),
+    })
     this.#runner = createRunner({
-      workflows: new Map([...actions].map(([name, action]) => [name, action.workflow])), world: ports.world, journal, clock: { now: ports.now }, sleep: ports.sleep,
+      workflows: new Map([...actions].map(([name, action]) => [name, action.workflow])),
+      world: ports.world,
+      journal,
+      clock: { now: ports.now },
+      sleep: ports.sleep,
       onProgress: (job, step, progress) => this.#progress.set(job, { step, progress }),
     })
   }
@@ -77,7 +90,8 @@ export class ControllerEngine implements Engine {
     const bodyHash = this.#p.seal(call.bodyHash)
     const repeated = this.#repeated(call, bodyHash)
     if (repeated) return repeated
-    if (call.api.rights === 'admin' && !call.caller?.admin) throw new SkerryError('permission-denied', `${call.api.api} needs the rights of an administrator`)
+    if (call.api.rights === 'admin' && !call.caller?.admin)
+      throw new SkerryError('permission-denied', `${call.api.api} needs the rights of an administrator`)
     prepare(this.graph, call, this.#p.newId)
     // Secrets leave the parameters before anything of them can be recorded.
     const params = await hideSecrets(call.api, call.params, this.#p.world.secrets)
@@ -95,7 +109,10 @@ export class ControllerEngine implements Engine {
     const prepared = prepare(this.graph, call, this.#p.newId)
     const deadline = now + (call.timeoutMs ?? TIMEOUT_MS[call.api.api] ?? DEFAULT_TIMEOUT_MS)
     const { ops, keyGuard } = acceptanceOps(call, prepared, { jobUuid, deadline, bodyHash }, { now, newId: this.#p.newId })
-    const guards = [{ g: 'absent' as const, t: 'job', k: jobUuid }, ...(keyGuard ? [{ g: 'absent' as const, t: 'callKey', k: keyGuard }] : [])]
+    const guards = [
+      { g: 'absent' as const, t: 'job', k: jobUuid },
+      ...(keyGuard ? [{ g: 'absent' as const, t: 'callKey', k: keyGuard }] : []),
+    ]
     await this.#p.state.commit({ guards, ops }, { actor: prepared.input.accountUuid, job: jobUuid })
     this.#start(jobUuid, prepared.queueKey, prepared.input.uuid)
     return this.job(jobUuid)!
@@ -103,12 +120,20 @@ export class ControllerEngine implements Engine {
 
   /** A call that was made before: the same one gets its job again, another one under the same id is refused. */
   #repeated(call: Call, bodyHash: string): JobView | undefined {
-    const key = call.idempotencyKey ? this.graph.get('callKey', `${call.caller?.accountUuid ?? 'anonymous'}:${call.idempotencyKey}`) : undefined
-    const id = (key?.['job'] as string | undefined) ?? (call.jobUuid && this.graph.get('job', call.jobUuid) ? call.jobUuid : undefined)
+    const key = call.idempotencyKey
+      ? this.graph.get('callKey', `${call.caller?.accountUuid ?? 'anonymous'}:${call.idempotencyKey}`)
+      : undefined
+    const id =
+      (key?.['job'] as string | undefined) ?? (call.jobUuid && this.graph.get('job', call.jobUuid) ? call.jobUuid : undefined)
     if (!id) return undefined
     const row = this.graph.get('job', id)
-    if ((key?.['bodyHash'] ?? row?.['bodyHash']) !== bodyHash || row?.['accountUuid'] !== (call.caller?.accountUuid ?? 'anonymous')) {
-      throw new SkerryError('duplicate-job', `id ${call.idempotencyKey ?? call.jobUuid} was used for another request`, { job: id })
+    if (
+      (key?.['bodyHash'] ?? row?.['bodyHash']) !== bodyHash ||
+      row?.['accountUuid'] !== (call.caller?.accountUuid ?? 'anonymous')
+    ) {
+      throw new SkerryError('duplicate-job', `id ${call.idempotencyKey ?? call.jobUuid} was used for another request`, {
+        job: id,
+      })
     }
     return this.job(id)
   }
@@ -150,7 +175,11 @@ export class ControllerEngine implements Engine {
     for (const state of ['processing', 'undoing']) {
       for (const key of [...this.graph.by('job', 'state', state)]) {
         const row = this.graph.get('job', key)!
-        this.#start(key, (row['queueKey'] as string | undefined) ?? (row['resourceUuid'] as string), row['resourceUuid'] as string)
+        this.#start(
+          key,
+          (row['queueKey'] as string | undefined) ?? (row['resourceUuid'] as string),
+          row['resourceUuid'] as string,
+        )
         count++
       }
     }
@@ -160,8 +189,15 @@ export class ControllerEngine implements Engine {
   async retry(job: string): Promise<JobView> {
     const row = this.graph.get('job', job)
     if (!row) throw new SkerryError('not-found', `there is no job ${job}`, { job })
-    if (row['state'] !== 'stuck') throw new SkerryError('illegal-state', `job ${job} is ${row['state']}: only a stuck one can be retried`, { job, state: row['state'], allowed: ['stuck'] })
-    await this.#queues.run((row['queueKey'] as string | undefined) ?? job, () => this.#runner.retry(job), { label: `retry ${job}` })
+    if (row['state'] !== 'stuck')
+      throw new SkerryError('illegal-state', `job ${job} is ${row['state']}: only a stuck one can be retried`, {
+        job,
+        state: row['state'],
+        allowed: ['stuck'],
+      })
+    await this.#queues.run((row['queueKey'] as string | undefined) ?? job, () => this.#runner.retry(job), {
+      label: `retry ${job}`,
+    })
     return this.job(job)!
   }
 
@@ -173,23 +209,17 @@ export class ControllerEngine implements Engine {
     const live = row['state'] === 'processing' || row['state'] === 'undoing' || tidying
     const state = tidying ? 'processing' : (row['state'] as JobView['state'])
     return {
-      uuid, api: row['api'] as string, state, steps: row['steps'] as string[], step: (live ? shown?.step : undefined) ?? (row['step'] as string | null), createDate: row['createDate'] as number,
-      finishedAt: live ? null : (row['finishedAt'] as number | null), ...(live && shown?.progress ? { progress: shown.progress } : {}), ...(row['error'] && !live ? { error: row['error'] as unknown as ErrorBody } : {}),
-      ...(state === 'done' ? { result: this.#resultOf(uuid, row) } : {}),
+      uuid,
+      api: row['api'] as string,
+      state,
+      steps: row['steps'] as string[],
+      step: (live ? shown?.step : undefined) ?? (row['step'] as string | null),
+      createDate: row['createDate'] as number,
+      finishedAt: live ? null : (row['finishedAt'] as number | null),
+      ...(live && shown?.progress ? { progress: shown.progress } : {}),
+      ...(row['error'] && !live ? { error: row['error'] as unknown as ErrorBody } : {}),
+      ...(state === 'done' ? { result: this.#volatile.get(uuid) ?? resultOf(this.graph, row) } : {}),
     }
-  }
-
-  /** What the API promises, from the graph as it is; what never may be recorded comes from memory. */
-  #resultOf(uuid: string, row: Readonly<Row>): Row {
-    const kept = this.#volatile.get(uuid)
-    if (kept) return kept
-    const declared = apiByName.get(row['api'] as string)?.api.result
-    if (declared?.kind === 'empty') return {}
-    if (declared?.kind !== 'inventory') return (row['result'] as Row | null) ?? {}
-    const key = declared.of === row['resourceType'] ? row['resourceUuid'] : (row['input'] as { params: Row }).params[`${declared.of}Uuid`]
-    const of = resourceOf(declared.of)
-    const found = of ? this.graph.get(of.name, key as string) : undefined
-    return found && of ? { inventory: render(this.graph, of, found) } : ((row['result'] as Row | null) ?? {})
   }
 
   #ended(job: string): void {
@@ -200,7 +230,9 @@ export class ControllerEngine implements Engine {
       this.#volatile.set(job, make((row['input'] as Row)['params'] as Row))
       if (this.#volatile.size > 2_000) this.#volatile.delete(this.#volatile.keys().next().value!)
     }
-    if (row?.['state'] === 'failed') for (const id of secretIds((row['input'] as { params: Row }).params)) this.#p.world.secrets.shred(id).catch((error) => this.#p.report(error, { job, doing: 'shredding a secret' }))
+    if (row?.['state'] === 'failed')
+      for (const id of secretIds((row['input'] as { params: Row }).params))
+        this.#p.world.secrets.shred(id).catch((error) => this.#p.report(error, { job, doing: 'shredding a secret' }))
     for (const wake of this.#waiters.get(job) ?? []) wake()
     this.#waiters.delete(job)
   }
@@ -223,7 +255,8 @@ export class ControllerEngine implements Engine {
   async call(call: Call): Promise<Row> {
     const handler = this.#p.calls[call.api.api]
     if (!handler) throw new SkerryError('internal', `API ${call.api.api} has no handler`, { api: call.api.api })
-    if (call.api.rights === 'admin' && !call.caller?.admin) throw new SkerryError('permission-denied', `${call.api.api} needs the rights of an administrator`)
+    if (call.api.rights === 'admin' && !call.caller?.admin)
+      throw new SkerryError('permission-denied', `${call.api.api} needs the rights of an administrator`)
     return handler(call)
   }
 
@@ -234,18 +267,14 @@ export class ControllerEngine implements Engine {
   session(uuid: string): Caller | undefined {
     const row = this.graph.get('session', uuid)
     if (!row || (row['expiredDate'] as number) <= this.#p.now()) return undefined
-    return { accountUuid: row['accountUuid'] as string, sessionUuid: uuid, admin: this.graph.get('account', row['accountUuid'] as string)?.['type'] === 'SystemAdmin' }
+    return {
+      accountUuid: row['accountUuid'] as string,
+      sessionUuid: uuid,
+      admin: this.graph.get('account', row['accountUuid'] as string)?.['type'] === 'SystemAdmin',
+    }
   }
 
   async stop(): Promise<void> {
     await this.#runner.drain()
   }
 }
-
-/** Every API without a workflow must have a handler: checked at start, so that no route answers with a defect. */
-export function checkCalls(calls: Record<string, unknown>): void {
-  const missing = apis.filter(({ api }) => api.sync && !api.query && !(api.api in calls)).map(({ api }) => api.api)
-  if (missing.length > 0) throw new SkerryError('internal', `these APIs have no handler: ${missing.join(', ')}`)
-}
-
-

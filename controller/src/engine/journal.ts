@@ -30,8 +30,15 @@ export class LogJournal implements Journal {
       if (step['state'] === 'undone') undone.push(step['step'] as string)
     }
     return {
-      workflow: row['workflow'] as string, version: row['version'] as number, steps: row['steps'] as string[], input: row['input'], state: row['state'] as JobState, done, undone,
-      ...(row['error'] ? { error: row['error'] as ErrorBody } : {}), deadline: (row['deadline'] as number | null) ?? null,
+      workflow: row['workflow'] as string,
+      version: row['version'] as number,
+      steps: row['steps'] as string[],
+      input: row['input'],
+      state: row['state'] as JobState,
+      done,
+      undone,
+      ...(row['error'] ? { error: row['error'] as ErrorBody } : {}),
+      deadline: (row['deadline'] as number | null) ?? null,
     }
   }
 
@@ -42,7 +49,12 @@ export class LogJournal implements Journal {
 
   stepDone(job: string, step: string, output: unknown, change?: Change): Promise<void> {
     const ops: Op[] = [
-      { o: 'put', t: 'jobStep', k: stepKey(job, step), v: { uuid: stepKey(job, step), jobUuid: job, step, state: 'done', output: output ?? null } },
+      {
+        o: 'put',
+        t: 'jobStep',
+        k: stepKey(job, step),
+        v: { uuid: stepKey(job, step), jobUuid: job, step, state: 'done', output: output ?? null },
+      },
       { o: 'set', t: 'job', k: job, v: { step } },
     ]
     return this.#commit(job, ops, change)
@@ -51,27 +63,54 @@ export class LogJournal implements Journal {
   stepUndone(job: string, step: string, change?: Change): Promise<void> {
     const key = stepKey(job, step)
     const old = this.#p.state.graph.get('jobStep', key)
-    const op: Op = { o: 'put', t: 'jobStep', k: key, v: { uuid: key, jobUuid: job, step, state: 'undone', output: old?.['output'] ?? null } }
+    const op: Op = {
+      o: 'put',
+      t: 'jobStep',
+      k: key,
+      v: { uuid: key, jobUuid: job, step, state: 'undone', output: old?.['output'] ?? null },
+    }
     return this.#commit(job, [op], change, true)
   }
 
   undoing(job: string, error: ErrorBody): Promise<void> {
-    return this.#commit(job, [{ o: 'set', t: 'job', k: job, v: { state: 'undoing', error: error as unknown as Row } }], undefined, true)
+    return this.#commit(
+      job,
+      [{ o: 'set', t: 'job', k: job, v: { state: 'undoing', error: error as unknown as Row } }],
+      undefined,
+      true,
+    )
   }
 
   async finished(job: string, result: Row, change?: Change): Promise<void> {
     const now = this.#p.now()
-    await this.#commit(job, [{ o: 'set', t: 'job', k: job, v: { state: 'done', result, finishedAt: now, lastOpDate: now } }, ...this.#forgetSteps(job)], change)
+    await this.#commit(
+      job,
+      [{ o: 'set', t: 'job', k: job, v: { state: 'done', result, finishedAt: now, lastOpDate: now } }, ...this.#forgetSteps(job)],
+      change,
+    )
   }
 
   async failed(job: string, error: ErrorBody, change?: Change): Promise<void> {
     const now = this.#p.now()
-    await this.#commit(job, [{ o: 'set', t: 'job', k: job, v: { state: 'failed', error: error as unknown as Row, finishedAt: now, lastOpDate: now } }, ...this.#forgetSteps(job)], change, true)
+    await this.#commit(
+      job,
+      [
+        { o: 'set', t: 'job', k: job, v: { state: 'failed', error: error as unknown as Row, finishedAt: now, lastOpDate: now } },
+        ...this.#forgetSteps(job),
+      ],
+      change,
+      true,
+    )
   }
 
   async stuck(job: string, error: ErrorBody, step: string): Promise<void> {
     const facts = [{ noun: 'job', uuid: job, event: 'stuck', data: { step, code: error.code } }]
-    await this.#commit(job, [{ o: 'set', t: 'job', k: job, v: { state: 'stuck', step, error: error as unknown as Row } }], { ops: [], facts }, true)
+    await this.#commit(
+      job,
+      [{ o: 'set', t: 'job', k: job, v: { state: 'stuck', step, error: error as unknown as Row } }],
+      { ops: [], facts },
+      true,
+    )
   }
 
   #forgetSteps(job: string): Op[] {
@@ -81,6 +120,9 @@ export class LogJournal implements Journal {
   async #commit(job: string, ops: Op[], change: Change | undefined, urgent = false): Promise<void> {
     const row = this.#p.state.graph.get('job', job)
     if (!row) throw new SkerryError('internal', `job ${job} is not in the log`, { job })
-    await this.#p.state.commit({ guards: change?.guards ?? [], ops: [...(change?.ops ?? []), ...ops], facts: change?.facts ?? [] }, { actor: row['accountUuid'] as string, job, urgent })
+    await this.#p.state.commit(
+      { guards: change?.guards ?? [], ops: [...(change?.ops ?? []), ...ops], facts: change?.facts ?? [] },
+      { actor: row['accountUuid'] as string, job, urgent },
+    )
   }
 }

@@ -18,13 +18,27 @@ export interface PlanPorts {
 }
 
 /** Runs the first, pure steps for their changes only, up to the first one that needs more than the graph as it is. */
-async function changesOf(call: Call, ports: PlanPorts, input: Ctx['input'], workflow: string): Promise<{ shown: Row[]; names: string[]; bases: Row[] }> {
+async function changesOf(
+  _call: Call,
+  ports: PlanPorts,
+  input: Ctx['input'],
+  workflow: string,
+): Promise<{ shown: Row[]; names: string[]; bases: Row[] }> {
   const { actions } = await import('../workflows/index.ts')
   const action = actions.get(workflow)!
   const shown: Row[] = []
   const bases: Row[] = []
   const names = new Set<string>()
-  const ctx = { job: '0'.repeat(32), input, outputs: {} as Record<string, unknown>, world: { ...ports.world, graph: ports.graph }, commandId: 'plan', undoing: false, remainingMs: () => 0, progress: () => undefined }
+  const ctx = {
+    job: '0'.repeat(32),
+    input,
+    outputs: {} as Record<string, unknown>,
+    world: { ...ports.world, graph: ports.graph },
+    commandId: 'plan',
+    undoing: false,
+    remainingMs: () => 0,
+    progress: () => undefined,
+  }
   for (const step of stepsOf(action.workflow)) {
     const outcome = await Promise.resolve()
       .then(() => (step.when?.(ctx as unknown as Ctx) === false ? undefined : onlyGraph(step, ctx as unknown as Ctx)))
@@ -32,7 +46,15 @@ async function changesOf(call: Call, ports: PlanPorts, input: Ctx['input'], work
     if (outcome === null) break
     ctx.outputs[step.name] = outcome?.output
     for (const guard of outcome?.change?.guards ?? []) bases.push(guard as unknown as Row)
-    for (const op of outcome?.change?.ops ?? []) shown.push({ step: step.name, op: op.o, resource: op.t, key: op.k, ...('v' in op ? { values: op.v } : {}), ...('delta' in op ? { field: op.field, delta: op.delta } : {}) })
+    for (const op of outcome?.change?.ops ?? [])
+      shown.push({
+        step: step.name,
+        op: op.o,
+        resource: op.t,
+        key: op.k,
+        ...('v' in op ? { values: op.v } : {}),
+        ...('delta' in op ? { field: op.field, delta: op.delta } : {}),
+      })
     for (const name of touched(outcome?.change?.ops ?? [], ports.graph)) names.add(name)
   }
   return { shown, names: [...names], bases }
@@ -58,6 +80,18 @@ export async function planOf(call: Call, ports: PlanPorts): Promise<PlanView> {
   const { shown, names, bases } = await changesOf(call, ports, prepared.input as Ctx['input'], workflow.name)
   const agents = await ports.dryRun(names, '0'.repeat(32))
   // What the plan was made from: if any of it has moved, the hash is another one.
-  const base = { api: call.api.api, params: call.params, cascade, bases: bases.filter((b) => b['g'] === 'version' || b['g'] === 'field') }
-  return { workflow: workflow.name, steps: stepNames(workflow), cascade, changes: shown, agents, hash: createHash('sha256').update(canonicalJson(base)).digest('hex') }
+  const base = {
+    api: call.api.api,
+    params: call.params,
+    cascade,
+    bases: bases.filter((b) => b['g'] === 'version' || b['g'] === 'field'),
+  }
+  return {
+    workflow: workflow.name,
+    steps: stepNames(workflow),
+    cascade,
+    changes: shown,
+    agents,
+    hash: createHash('sha256').update(canonicalJson(base)).digest('hex'),
+  }
 }

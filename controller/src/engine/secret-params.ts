@@ -9,14 +9,22 @@ function isSecret(schema: z.ZodType): boolean {
   return inner !== undefined && isSecret(inner)
 }
 
-export const secretFields = (api: Api): string[] => Object.entries(api.params.shape as Record<string, z.ZodType>).filter(([, schema]) => isSecret(schema)).map(([field]) => field)
+export const secretFields = (api: Api): string[] =>
+  Object.entries(api.params.shape as Record<string, z.ZodType>)
+    .filter(([, schema]) => isSecret(schema))
+    .map(([field]) => field)
 
 export async function hideSecrets(api: Api, params: Row, secrets: { put(value: string): Promise<string> }): Promise<Row> {
   const hidden: Row = { ...params }
-  for (const field of api.workflow ? secretFields(api) : []) if (typeof params[field] === 'string') hidden[field] = { $secret: await secrets.put(params[field]) }
+  for (const field of api.workflow ? secretFields(api) : [])
+    if (typeof params[field] === 'string') hidden[field] = { $secret: await secrets.put(params[field]) }
   return hidden
 }
 
 /** References among the parameters of a job. */
 export const secretIds = (params: Row): string[] =>
-  Object.values(params).flatMap((v) => (v !== null && typeof v === 'object' && typeof (v as { $secret?: unknown }).$secret === 'string' ? [(v as { $secret: string }).$secret] : []))
+  Object.values(params).flatMap((v) =>
+    v !== null && typeof v === 'object' && typeof (v as { $secret?: unknown }).$secret === 'string'
+      ? [(v as { $secret: string }).$secret]
+      : [],
+  )

@@ -4,7 +4,7 @@
  * (`reprojectAll`), because the second follows from the first.
  */
 import { createHash } from 'node:crypto'
-import { canonicalJson, type Change, type Op, type Row } from '@skerry/contract'
+import { type Change, canonicalJson, type Op, type Row } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { everything, reproject, touched } from '../desired/project.ts'
 import type { CommittedBy, Store } from '../store/index.ts'

@@ -13,7 +13,8 @@ export function maskToPrefix(mask: string): number | undefined {
   return Number.isInteger(length) ? length : undefined
 }
 
-export const networkOf = (ip: string, prefixLen: number) => longToIp(Math.floor(ipToLong(ip) / 2 ** (32 - prefixLen)) * 2 ** (32 - prefixLen))
+export const networkOf = (ip: string, prefixLen: number) =>
+  longToIp(Math.floor(ipToLong(ip) / 2 ** (32 - prefixLen)) * 2 ** (32 - prefixLen))
 
 export const usedIpKey = (l3NetworkUuid: string, ip: string) => `${l3NetworkUuid}:${ip}`
 

@@ -51,19 +51,27 @@ const asked: Filter = ({ host }, request) => {
 const around: Filter = ({ host }, _request, graph) => {
   const cluster = graph.get('cluster', host['clusterUuid'] as string)
   const zone = graph.get('zone', host['zoneUuid'] as string)
-  return cluster?.['state'] !== 'Enabled' ? 'its cluster is disabled' : zone?.['state'] !== 'Enabled' ? 'its zone is disabled' : undefined
+  return cluster?.['state'] !== 'Enabled'
+    ? 'its cluster is disabled'
+    : zone?.['state'] !== 'Enabled'
+      ? 'its zone is disabled'
+      : undefined
 }
 
 const image: Filter = ({ host }, request) =>
-  request.imageZones && !request.imageZones.includes(host['zoneUuid'] as string) ? 'no backup storage of its zone holds the image' : undefined
+  request.imageZones && !request.imageZones.includes(host['zoneUuid'] as string)
+    ? 'no backup storage of its zone holds the image'
+    : undefined
 
 const network: Filter = ({ host }, request, graph) => {
   for (const l3Uuid of request.l3NetworkUuids) {
     const l3 = graph.get('l3Network', l3Uuid)
     const l2 = l3 ? graph.get('l2Network', l3['l2NetworkUuid'] as string) : undefined
-    if (!l3 || !l2 || !(l2['attachedClusterUuids'] as string[]).includes(host['clusterUuid'] as string)) return `network ${l3?.['name'] ?? l3Uuid} does not reach its cluster`
+    if (!l3 || !l2 || !(l2['attachedClusterUuids'] as string[]).includes(host['clusterUuid'] as string))
+      return `network ${l3?.['name'] ?? l3Uuid} does not reach its cluster`
     const router = typeof l3['routerAgentUuid'] === 'string' ? graph.get('agent', l3['routerAgentUuid']) : undefined
-    if (l2['physicalInterface'] === 'none' && router && router['hostUuid'] !== host['uuid']) return `network ${l3['name']} has no uplink and lives on another host`
+    if (l2['physicalInterface'] === 'none' && router && router['hostUuid'] !== host['uuid'])
+      return `network ${l3['name']} has no uplink and lives on another host`
   }
   return undefined
 }
@@ -75,7 +83,9 @@ const cpu: Filter = ({ host }, request) => {
 
 const memory: Filter = ({ host }, request) => {
   const free = (host['availableMemoryCapacity'] as number) - RESERVED_MEMORY
-  return free < request.memoryBytes ? `${request.memoryBytes} bytes of memory are needed, ${Math.max(0, free)} are free (1 GiB is kept for the host)` : undefined
+  return free < request.memoryBytes
+    ? `${request.memoryBytes} bytes of memory are needed, ${Math.max(0, free)} are free (1 GiB is kept for the host)`
+    : undefined
 }
 
 const storage: Filter = (candidate, request, graph) => {
@@ -90,7 +100,8 @@ const storage: Filter = (candidate, request, graph) => {
     else if (part?.['status'] !== 'Connected') reasons.push(`primary storage ${ps['name']} is not connected there`)
     else {
       const free = (part['availableCapacity'] as number) - RESERVED_DISK
-      if (free < request.diskBytes) reasons.push(`${request.diskBytes} bytes are needed on primary storage ${ps['name']}, ${Math.max(0, free)} are free`)
+      if (free < request.diskBytes)
+        reasons.push(`${request.diskBytes} bytes are needed on primary storage ${ps['name']}, ${Math.max(0, free)} are free`)
       else if (free > best) {
         best = free
         candidate.storage = psUuid
@@ -124,9 +135,20 @@ export function placeVm(graph: Graph, request: PlaceRequest): Placement {
     }
   }
   if (!best) {
-    const why = refused.length > 0 ? refused.slice(0, 20).map((r) => `${r.host}: ${r.because}`).join('; ') : 'there is no host here'
+    const why =
+      refused.length > 0
+        ? refused
+            .slice(0, 20)
+            .map((r) => `${r.host}: ${r.because}`)
+            .join('; ')
+        : 'there is no host here'
     throw new SkerryError('no-host', `no host can take this VM instance: ${why}`, { refused: refused.slice(0, 100) })
   }
   const { host, storage: primaryStorageUuid } = best.candidate
-  return { hostUuid: host['uuid'] as string, clusterUuid: host['clusterUuid'] as string, zoneUuid: host['zoneUuid'] as string, primaryStorageUuid: primaryStorageUuid! }
+  return {
+    hostUuid: host['uuid'] as string,
+    clusterUuid: host['clusterUuid'] as string,
+    zoneUuid: host['zoneUuid'] as string,
+    primaryStorageUuid: primaryStorageUuid!,
+  }
 }

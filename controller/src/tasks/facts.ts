@@ -13,7 +13,16 @@ export function factsOf(commit: Commit, seq: number): ServedFact[] {
   return commit.facts.map((fact, n) => ({
     id: `${seq}.${n}`,
     subject: subjects.event(fact.noun, fact.uuid.replace(/[^0-9a-zA-Z_-]/g, '-'), fact.event),
-    data: { id: `${seq}.${n}`, at: commit.at, noun: fact.noun, uuid: fact.uuid, event: fact.event, actor: commit.actor, ...(commit.job ? { job: commit.job } : {}), ...(fact.data ? { data: fact.data } : {}) },
+    data: {
+      id: `${seq}.${n}`,
+      at: commit.at,
+      noun: fact.noun,
+      uuid: fact.uuid,
+      event: fact.event,
+      actor: commit.actor,
+      ...(commit.job ? { job: commit.job } : {}),
+      ...(fact.data ? { data: fact.data } : {}),
+    },
   }))
 }
 

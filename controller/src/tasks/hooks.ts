@@ -48,7 +48,10 @@ export class Hooks {
       if (!answer) return
       try {
         const response = await this.#p.fetch(url, {
-          method: 'POST', body: JSON.stringify(answer.body), redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS),
+          method: 'POST',
+          body: JSON.stringify(answer.body),
+          redirect: 'manual',
+          signal: AbortSignal.timeout(TIMEOUT_MS),
           headers: { 'Content-Type': 'application/json', 'X-Job-UUID': job, 'X-Job-Success': String(answer.ok) },
         })
         if (response.ok) return this.#forget(job)

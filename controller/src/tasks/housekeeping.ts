@@ -17,7 +17,9 @@ export function outdated(graph: Graph, now: number, keepJobs = KEEP_JOBS): Op[] 
   for (const [key, row] of graph.rows('agentToken')) if ((row['expiresAt'] as number) <= now) drop('agentToken', key)
   const over = graph.countBy('job', 'state', 'done') + graph.countBy('job', 'state', 'failed') - keepJobs
   if (over > 0) {
-    const ended = ['done', 'failed'].flatMap((state) => [...graph.by('job', 'state', state)]).map((k) => graph.get('job', k)! as Row)
+    const ended = ['done', 'failed']
+      .flatMap((state) => [...graph.by('job', 'state', state)])
+      .map((k) => graph.get('job', k)! as Row)
     ended.sort((a, b) => (a['finishedAt'] as number) - (b['finishedAt'] as number))
     for (const job of ended.slice(0, Math.min(over, BATCH))) {
       drop('job', job['uuid'] as string)
@@ -29,7 +31,14 @@ export function outdated(graph: Graph, now: number, keepJobs = KEEP_JOBS): Op[] 
 
 /** Resources whose time to be recovered is over: `{ api, uuid }` of the calls to make. Pure. */
 export function dueForExpunge(graph: Graph, now: number): { api: 'ExpungeVmInstance' | 'ExpungeImage'; uuid: string }[] {
-  const vms = [...graph.by('vmInstance', 'state', 'Destroyed')].filter((k) => now - ((graph.get('vmInstance', k)?.['destroyedAt'] as number | null) ?? now) > EXPUNGE_VM_MS)
-  const images = [...graph.by('image', 'status', 'Deleted')].filter((k) => now - ((graph.get('image', k)?.['deletedAt'] as number | null) ?? now) > EXPUNGE_IMAGE_MS)
-  return [...vms.map((uuid) => ({ api: 'ExpungeVmInstance' as const, uuid })), ...images.map((uuid) => ({ api: 'ExpungeImage' as const, uuid }))]
+  const vms = [...graph.by('vmInstance', 'state', 'Destroyed')].filter(
+    (k) => now - ((graph.get('vmInstance', k)?.['destroyedAt'] as number | null) ?? now) > EXPUNGE_VM_MS,
+  )
+  const images = [...graph.by('image', 'status', 'Deleted')].filter(
+    (k) => now - ((graph.get('image', k)?.['deletedAt'] as number | null) ?? now) > EXPUNGE_IMAGE_MS,
+  )
+  return [
+    ...vms.map((uuid) => ({ api: 'ExpungeVmInstance' as const, uuid })),
+    ...images.map((uuid) => ({ api: 'ExpungeImage' as const, uuid })),
+  ]
 }

@@ -7,5 +7,10 @@ export function internalCall(api: string, uuid: string): Call {
   const found = apis.find((a) => a.api.api === api)
   if (!found) throw new SkerryError('internal', `there is no API ${api}`)
   const variable = /\{(\w+)\}/.exec(found.api.path)?.[1] ?? 'uuid'
-  return { ...found, params: { [variable]: uuid }, bodyHash: `${api} ${uuid}`, caller: { accountUuid: ADMIN_ACCOUNT, sessionUuid: 'system', admin: true } }
+  return {
+    ...found,
+    params: { [variable]: uuid },
+    bodyHash: `${api} ${uuid}`,
+    caller: { accountUuid: ADMIN_ACCOUNT, sessionUuid: 'system', admin: true },
+  }
 }

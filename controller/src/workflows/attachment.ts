@@ -23,7 +23,7 @@ interface Attachment {
 const list = (row: Row, field: string) => row[field] as string[]
 
 /** The change of the list and how to take it back; `was` in the output says whether there is anything to take back. */
-function listStep(a: Attachment, add: boolean): Step<any, any> {
+function listStep(a: Attachment, add: boolean): Step<Input, World> {
   const write = (ctx: Ctx, on: boolean): Change | undefined => {
     const self = ctx.world.graph.get(a.table, ctx.input.params[a.self] as string) as Row | undefined
     const other = ctx.input.params[a.other] as string
@@ -55,12 +55,20 @@ function listStep(a: Attachment, add: boolean): Step<any, any> {
 
 export function attachment(a: Attachment, add: boolean): Action {
   return {
-    workflow: defineWorkflow<any, any>({ name: a.workflow, version: 1, input, steps: [listStep(a, add), ...((a.steps ?? []) as Step<any, any>[])] }),
+    workflow: defineWorkflow<Input, World>({
+      name: a.workflow,
+      version: 1,
+      input,
+      steps: [listStep(a, add), ...((a.steps ?? []) as Step<Input, World>[])],
+    }),
     check(i) {
       const self = need(i.graph, a.table, i.params[a.self])
       need(i.graph, a.otherTable, i.params[a.other])
       const attached = list(self, a.field).includes(i.params[a.other] as string)
-      if (attached === add) throw new SkerryError('illegal-state', `${a.table} ${self['name']} is ${add ? 'already' : 'not'} attached there`, { uuid: self['uuid'] })
+      if (attached === add)
+        throw new SkerryError('illegal-state', `${a.table} ${self['name']} is ${add ? 'already' : 'not'} attached there`, {
+          uuid: self['uuid'],
+        })
       a.check?.(i)
     },
     queueKey: (i) => i.params[a.self] as string,

@@ -4,7 +4,7 @@ import type { Graph } from '@skerry/graph'
 import { defineWorkflow } from '@skerry/workflow'
 import { attachment } from './attachment.ts'
 import { input } from './input.ts'
-import { type Action, baseRow, type CheckInput, type Ctx, need } from './world.ts'
+import { type Action, baseRow, type CheckInput, type Ctx, type Input, need, type World } from './world.ts'
 
 /** agent-storage enrolled from that address, bound to a host or not. */
 function agentAt(graph: Graph, hostname: string): string {
@@ -19,8 +19,16 @@ function agentAt(graph: Graph, hostname: string): string {
 function record(ctx: Ctx) {
   const { graph, agents } = ctx.world
   const row = need(graph, 'backupStorage', ctx.input.uuid)
-  const observed = agents.status(row['agentUuid'] as string, 'pool', ctx.input.uuid)?.observed as { totalBytes: number; availableBytes: number } | undefined
-  const delta = (field: string, value: number) => ({ o: 'add' as const, t: 'backupStorage', k: ctx.input.uuid, field, delta: value - (row[field] as number) })
+  const observed = agents.status(row['agentUuid'] as string, 'pool', ctx.input.uuid)?.observed as
+    | { totalBytes: number; availableBytes: number }
+    | undefined
+  const delta = (field: string, value: number) => ({
+    o: 'add' as const,
+    t: 'backupStorage',
+    k: ctx.input.uuid,
+    field,
+    delta: value - (row[field] as number),
+  })
   return {
     change: {
       ops: [
@@ -31,11 +39,17 @@ function record(ctx: Ctx) {
   }
 }
 
-const makeFolder = { name: 'make-folder', do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`pool/${ctx.input.uuid}`], ctx)), noUndo: 'removing the row removes the folder, which is still empty' }
+const makeFolder = {
+  name: 'make-folder',
+  do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`pool/${ctx.input.uuid}`], ctx)),
+  noUndo: 'removing the row removes the folder, which is still empty',
+}
 
 export const backupStorageAdd: Action = {
-  workflow: defineWorkflow<any, any>({
-    name: 'backupStorage.add', version: 1, input,
+  workflow: defineWorkflow<Input, World>({
+    name: 'backupStorage.add',
+    version: 1,
+    input,
     steps: [
       {
         name: 'create',
@@ -43,31 +57,71 @@ export const backupStorageAdd: Action = {
           const p = ctx.input.params
           if (ctx.world.graph.get('backupStorage', ctx.input.uuid)) return {}
           const row: Row = {
-            ...baseRow(ctx), url: p['url'], type: 'ImageStoreBackupStorage', state: 'Enabled', status: 'Connecting', totalCapacity: 0, availableCapacity: 0, attachedZoneUuids: [],
-            hostname: p['hostname'], username: p['username'], sshPort: p['sshPort'] ?? 22, password: p['password'], agentUuid: agentAt(ctx.world.graph, p['hostname'] as string),
+            ...baseRow(ctx),
+            url: p['url'],
+            type: 'ImageStoreBackupStorage',
+            state: 'Enabled',
+            status: 'Connecting',
+            totalCapacity: 0,
+            availableCapacity: 0,
+            attachedZoneUuids: [],
+            hostname: p['hostname'],
+            username: p['username'],
+            sshPort: p['sshPort'] ?? 22,
+            password: p['password'],
+            agentUuid: agentAt(ctx.world.graph, p['hostname'] as string),
           }
-          return { change: { guards: [{ g: 'absent', t: 'backupStorage', k: ctx.input.uuid }], ops: [{ o: 'put', t: 'backupStorage', k: ctx.input.uuid, v: row }], facts: [{ noun: 'backupStorage', uuid: ctx.input.uuid, event: 'created' }] } }
+          return {
+            change: {
+              guards: [{ g: 'absent', t: 'backupStorage', k: ctx.input.uuid }],
+              ops: [{ o: 'put', t: 'backupStorage', k: ctx.input.uuid, v: row }],
+              facts: [{ noun: 'backupStorage', uuid: ctx.input.uuid, event: 'created' }],
+            },
+          }
         },
-        undo: (ctx: Ctx) => (ctx.world.graph.get('backupStorage', ctx.input.uuid) ? { change: { ops: [{ o: 'del' as const, t: 'backupStorage', k: ctx.input.uuid }] } } : {}),
+        undo: (ctx: Ctx) =>
+          ctx.world.graph.get('backupStorage', ctx.input.uuid)
+            ? { change: { ops: [{ o: 'del' as const, t: 'backupStorage', k: ctx.input.uuid }] } }
+            : {},
       },
       makeFolder,
       { name: 'connect', do: record, noUndo: 'removing the row takes it along' },
     ],
   }),
   check(i: CheckInput) {
-    if (i.graph.get('backupStorage', i.uuid)) throw new SkerryError('duplicate-uuid', `a backup storage with uuid ${i.uuid} exists`, { uuid: i.uuid })
+    if (i.graph.get('backupStorage', i.uuid))
+      throw new SkerryError('duplicate-uuid', `a backup storage with uuid ${i.uuid} exists`, { uuid: i.uuid })
     const agent = agentAt(i.graph, i.params['hostname'] as string)
     for (const key of i.graph.by('backupStorage', 'agentUuid', agent)) {
-      if (i.graph.get('backupStorage', key)?.['url'] === i.params['url']) throw new SkerryError('invalid-argument', `backup storage ${i.graph.get('backupStorage', key)?.['name']} has this folder already`, { backupStorageUuid: key })
+      if (i.graph.get('backupStorage', key)?.['url'] === i.params['url'])
+        throw new SkerryError(
+          'invalid-argument',
+          `backup storage ${i.graph.get('backupStorage', key)?.['name']} has this folder already`,
+          { backupStorageUuid: key },
+        )
     }
   },
 }
 
 export const backupStorageReconnect: Action = {
-  workflow: defineWorkflow<any, any>({ name: 'backupStorage.reconnect', version: 1, input, steps: [{ ...makeFolder, name: 'look' }, { name: 'connect', do: record, noUndo: 'it records what the agent reports' }] }),
+  workflow: defineWorkflow<Input, World>({
+    name: 'backupStorage.reconnect',
+    version: 1,
+    input,
+    steps: [
+      { ...makeFolder, name: 'look' },
+      { name: 'connect', do: record, noUndo: 'it records what the agent reports' },
+    ],
+  }),
   check: ({ graph, uuid }) => void need(graph, 'backupStorage', uuid),
 }
 
-const ends = { table: 'backupStorage', field: 'attachedZoneUuids', self: 'backupStorageUuid', other: 'zoneUuid', otherTable: 'zone' } as const
+const ends = {
+  table: 'backupStorage',
+  field: 'attachedZoneUuids',
+  self: 'backupStorageUuid',
+  other: 'zoneUuid',
+  otherTable: 'zone',
+} as const
 export const backupStorageAttach = attachment({ ...ends, workflow: 'backupStorage.attach' }, true)
 export const backupStorageDetach = attachment({ ...ends, workflow: 'backupStorage.detach' }, false)

@@ -6,16 +6,31 @@ import { type CascadeEdge, type CascadePlan, type Graph, planCascade } from '@sk
 export const cascadeEdges: readonly CascadeEdge[] = Object.values(resources as Record<string, Resource>).flatMap((resource) =>
   Object.values(resource.edges)
     .filter((edge) => edge.kind === 'parent')
-    .map((edge) => ({ table: resource.name, via: edge.via, parent: edge.to, onDelete: edge.onDelete ?? 'restrict', ...(edge.list ? { list: true } : {}) })),
+    .map((edge) => ({
+      table: resource.name,
+      via: edge.via,
+      parent: edge.to,
+      onDelete: edge.onDelete ?? 'restrict',
+      ...(edge.list ? { list: true } : {}),
+    })),
 )
 
 /** The plan, or `in-use` naming what forbids it. Enforcing overrides nothing here: data is not thrown away by a flag (DECISIONS.md). */
 export function cascadeOf(graph: Graph, table: string, key: string): CascadePlan {
   const plan = planCascade(cascadeEdges, graph, { table, key })
   if (plan.refusals.length > 0) {
-    const users = plan.refusals.slice(0, 20).map((r) => ({ resource: r.table, uuid: r.key, name: graph.get(r.table, r.key)?.['name'], because: r.because }))
-    const named = users.slice(0, 5).map((u) => `${u.resource} ${u.name ?? u.uuid}`).join(', ')
-    throw new SkerryError('in-use', `cannot delete ${table} ${graph.get(table, key)?.['name'] ?? key}: still used by ${named}${plan.refusals.length > 5 ? ` and ${plan.refusals.length - 5} more` : ''}`, { uuid: key, users })
+    const users = plan.refusals
+      .slice(0, 20)
+      .map((r) => ({ resource: r.table, uuid: r.key, name: graph.get(r.table, r.key)?.['name'], because: r.because }))
+    const named = users
+      .slice(0, 5)
+      .map((u) => `${u.resource} ${u.name ?? u.uuid}`)
+      .join(', ')
+    throw new SkerryError(
+      'in-use',
+      `cannot delete ${table} ${graph.get(table, key)?.['name'] ?? key}: still used by ${named}${plan.refusals.length > 5 ? ` and ${plan.refusals.length - 5} more` : ''}`,
+      { uuid: key, users },
+    )
   }
   return plan
 }

@@ -6,16 +6,28 @@ import { z } from 'zod'
 import { agentOn } from '../desired/agents-of.ts'
 import { input } from './input.ts'
 import { connectParts, dropParts } from './storage-parts.ts'
-import { type Action, baseRow, type Ctx, need, touch } from './world.ts'
+import { type Action, baseRow, type Ctx, type Input, need, touch, type World } from './world.ts'
 
 /** Virtual CPUs per physical one (ZStack host.cpu.overProvisioning.ratio=10). */
 export const CPU_RATIO = 10
 
-const facts = z.object({ cpuNum: z.number(), cpuSockets: z.number(), architecture: z.string(), totalMemory: z.number(), osDistribution: z.string(), osRelease: z.string(), osVersion: z.string(), domainType: z.enum(['kvm', 'qemu']), bootId: z.string() })
+const facts = z.object({
+  cpuNum: z.number(),
+  cpuSockets: z.number(),
+  architecture: z.string(),
+  totalMemory: z.number(),
+  osDistribution: z.string(),
+  osRelease: z.string(),
+  osVersion: z.string(),
+  domainType: z.enum(['kvm', 'qemu']),
+  bootId: z.string(),
+})
 
 /** Agents enrolled from an address that no host has yet. All of one machine: two machines behind one address are told apart by machineId. */
 export function enrolledAt(graph: Graph, managementIp: string): Row[] {
-  return [...graph.by('agent', 'managementIp', managementIp)].map((k) => graph.get('agent', k)! as Row).filter((a) => a['hostUuid'] === null)
+  return [...graph.by('agent', 'managementIp', managementIp)]
+    .map((k) => graph.get('agent', k)! as Row)
+    .filter((a) => a['hostUuid'] === null)
 }
 
 /** The agents to bind, or `agent-absent` with the command that makes one. */
@@ -32,13 +44,33 @@ const hostRow = (ctx: Ctx): Row => {
   const p = ctx.input.params
   const cluster = need(ctx.world.graph, 'cluster', p['clusterUuid'])
   return {
-    ...baseRow(ctx), zoneUuid: cluster['zoneUuid'], clusterUuid: p['clusterUuid'], managementIp: p['managementIp'], hypervisorType: 'KVM', state: 'Enabled', status: 'Connecting',
-    totalCpuCapacity: 0, availableCpuCapacity: 0, cpuSockets: 0, cpuNum: 0, totalMemoryCapacity: 0, availableMemoryCapacity: 0, architecture: null,
-    username: p['username'], sshPort: p['sshPort'] ?? 22, password: p['password'], osDistribution: null, osRelease: null, osVersion: null, domainType: null, bootId: null, disconnectCause: null,
+    ...baseRow(ctx),
+    zoneUuid: cluster['zoneUuid'],
+    clusterUuid: p['clusterUuid'],
+    managementIp: p['managementIp'],
+    hypervisorType: 'KVM',
+    state: 'Enabled',
+    status: 'Connecting',
+    totalCpuCapacity: 0,
+    availableCpuCapacity: 0,
+    cpuSockets: 0,
+    cpuNum: 0,
+    totalMemoryCapacity: 0,
+    availableMemoryCapacity: 0,
+    architecture: null,
+    username: p['username'],
+    sshPort: p['sshPort'] ?? 22,
+    password: p['password'],
+    osDistribution: null,
+    osRelease: null,
+    osVersion: null,
+    domainType: null,
+    bootId: null,
+    disconnectCause: null,
   }
 }
 
-const bind: Step<any, any> = {
+const bind: Step<Input, World> = {
   name: 'bind-agents',
   output: z.object({ agents: z.array(z.string()) }),
   do: (ctx: Ctx) => {
@@ -49,46 +81,64 @@ const bind: Step<any, any> = {
       output: { agents },
       change: {
         guards: [
-          { g: 'absent', t: 'host', k: ctx.input.uuid }, { g: 'exists', t: 'cluster', k: ctx.input.params['clusterUuid'] as string },
+          { g: 'absent', t: 'host', k: ctx.input.uuid },
+          { g: 'exists', t: 'cluster', k: ctx.input.params['clusterUuid'] as string },
           ...agents.map((k) => ({ g: 'field' as const, t: 'agent', k, field: 'hostUuid', in: [null] })),
         ],
-        ops: [{ o: 'put', t: 'host', k: ctx.input.uuid, v: hostRow(ctx) }, ...agents.map((k): Op => ({ o: 'set', t: 'agent', k, v: { hostUuid: ctx.input.uuid } }))],
+        ops: [
+          { o: 'put', t: 'host', k: ctx.input.uuid, v: hostRow(ctx) },
+          ...agents.map((k): Op => ({ o: 'set', t: 'agent', k, v: { hostUuid: ctx.input.uuid } })),
+        ],
         facts: [{ noun: 'host', uuid: ctx.input.uuid, event: 'created' }],
       },
     }
   },
   undo: (ctx: Ctx) => {
     const { graph } = ctx.world
-    const ops: Op[] = [...graph.by('agent', 'hostUuid', ctx.input.uuid)].map((k) => ({ o: 'set', t: 'agent', k, v: { hostUuid: null } }))
+    const ops: Op[] = [...graph.by('agent', 'hostUuid', ctx.input.uuid)].map((k) => ({
+      o: 'set',
+      t: 'agent',
+      k,
+      v: { hostUuid: null },
+    }))
     if (graph.get('host', ctx.input.uuid)) ops.push({ o: 'del', t: 'host', k: ctx.input.uuid })
     return { change: { ops } }
   },
 }
 
-const ask: Step<any, any> = {
+const ask: Step<Input, World> = {
   name: 'ask-facts',
   output: facts,
   noUndo: 'it only asks',
   do: async (ctx: Ctx) => {
     const agent = agentOn(ctx.world.graph, ctx.input.uuid, 'kvm')
     if (!agent) throw new SkerryError('agent-absent', `no agent-kvm serves host ${ctx.input.uuid}`, { hostUuid: ctx.input.uuid })
-    return { output: await ctx.world.agents.command(agent, { id: `${ctx.commandId}_${ctx.world.now()}`, noun: 'host', uuid: ctx.input.uuid, verb: 'facts', input: {} }, ctx) }
+    return {
+      output: await ctx.world.agents.command(
+        agent,
+        { id: `${ctx.commandId}_${ctx.world.now()}`, noun: 'host', uuid: ctx.input.uuid, verb: 'facts', input: {} },
+        ctx,
+      ),
+    }
   },
 }
 
 /** What all agents of the host must have before guests can start there: bridges of its cluster's networks, folders of its storage. */
-const prepare: Step<any, any> = {
+const prepare: Step<Input, World> = {
   name: 'prepare',
   noUndo: 'removing the host row removes its bridges and empty folders',
   do: async (ctx: Ctx) => {
     const { graph, agents } = ctx.world
     const cluster = graph.get('host', ctx.input.uuid)?.['clusterUuid']
-    const names = [...[...graph.by('l2Network', 'attachedClusterUuids', cluster)].map((k) => `bridge/${k}`), ...[...graph.by('primaryStorage', 'attachedClusterUuids', cluster)].map((k) => `pool/${k}`)]
+    const names = [
+      ...[...graph.by('l2Network', 'attachedClusterUuids', cluster)].map((k) => `bridge/${k}`),
+      ...[...graph.by('primaryStorage', 'attachedClusterUuids', cluster)].map((k) => `pool/${k}`),
+    ]
     await agents.converge(names, ctx)
   },
 }
 
-const record: Step<any, any> = {
+const record: Step<Input, World> = {
   name: 'record',
   do: (ctx: Ctx) => {
     const { graph } = ctx.world
@@ -101,8 +151,18 @@ const record: Step<any, any> = {
       change: {
         ops: [
           touch(ctx, 'host', ctx.input.uuid, {
-            status: 'Connected', disconnectCause: null, totalCpuCapacity: f.cpuNum * CPU_RATIO, cpuNum: f.cpuNum, cpuSockets: f.cpuSockets, totalMemoryCapacity: f.totalMemory, architecture: f.architecture,
-            osDistribution: f.osDistribution, osRelease: f.osRelease, osVersion: f.osVersion, domainType: f.domainType, bootId: f.bootId,
+            status: 'Connected',
+            disconnectCause: null,
+            totalCpuCapacity: f.cpuNum * CPU_RATIO,
+            cpuNum: f.cpuNum,
+            cpuSockets: f.cpuSockets,
+            totalMemoryCapacity: f.totalMemory,
+            architecture: f.architecture,
+            osDistribution: f.osDistribution,
+            osRelease: f.osRelease,
+            osVersion: f.osVersion,
+            domainType: f.domainType,
+            bootId: f.bootId,
           }),
           { o: 'add', t: 'host', k: ctx.input.uuid, field: 'availableCpuCapacity', delta: grownCpu },
           { o: 'add', t: 'host', k: ctx.input.uuid, field: 'availableMemoryCapacity', delta: grownMemory },
@@ -112,26 +172,36 @@ const record: Step<any, any> = {
       },
     }
   },
-  undo: (ctx: Ctx) => ({ change: { ops: dropParts(ctx.world.graph, ctx.world.graph.by('localStorageHost', 'hostUuid', ctx.input.uuid)) } }),
+  undo: (ctx: Ctx) => ({
+    change: { ops: dropParts(ctx.world.graph, ctx.world.graph.by('localStorageHost', 'hostUuid', ctx.input.uuid)) },
+  }),
 }
 
 export const hostAdd: Action = {
-  workflow: defineWorkflow<any, any>({ name: 'host.add', version: 1, input, steps: [bind, ask, prepare, record] }),
+  workflow: defineWorkflow<Input, World>({ name: 'host.add', version: 1, input, steps: [bind, ask, prepare, record] }),
   check({ graph, params, uuid }) {
     const cluster = need(graph, 'cluster', params['clusterUuid'])
-    if (cluster['hypervisorType'] !== 'KVM') throw new SkerryError('invalid-argument', `cluster ${cluster['name']} is for ${cluster['hypervisorType']}`)
+    if (cluster['hypervisorType'] !== 'KVM')
+      throw new SkerryError('invalid-argument', `cluster ${cluster['name']} is for ${cluster['hypervisorType']}`)
     if (graph.get('host', uuid)) throw new SkerryError('duplicate-uuid', `a host with uuid ${uuid} exists`, { uuid })
     const taken = [...graph.by('host', 'managementIp', params['managementIp'])]
-    if (taken.length > 0 && enrolledAt(graph, params['managementIp'] as string).length === 0) throw new SkerryError('invalid-argument', `a host with address ${params['managementIp']} exists`, { hostUuid: taken[0] })
+    if (taken.length > 0 && enrolledAt(graph, params['managementIp'] as string).length === 0)
+      throw new SkerryError('invalid-argument', `a host with address ${params['managementIp']} exists`, { hostUuid: taken[0] })
     bindable(graph, params['managementIp'] as string)
   },
 }
 
 /** A reconnect that fails leaves the host as it was; what it found is recorded only at the end. */
 export const hostReconnect: Action = {
-  workflow: defineWorkflow<any, any>({
-    name: 'host.reconnect', version: 1, input,
-    steps: [ask, prepare, { ...record, undo: undefined, noUndo: 'it records what was found; the next look corrects it' } as Step<any, any>],
+  workflow: defineWorkflow<Input, World>({
+    name: 'host.reconnect',
+    version: 1,
+    input,
+    steps: [
+      ask,
+      prepare,
+      { ...record, undo: undefined, noUndo: 'it records what was found; the next look corrects it' } as Step<Input, World>,
+    ],
   }),
   check: ({ graph, uuid }) => void need(graph, 'host', uuid),
 }

@@ -3,7 +3,13 @@ import { SkerryError } from '@skerry/contract'
 import { attachment } from './attachment.ts'
 import type { CheckInput, Ctx } from './world.ts'
 
-const ends = { table: 'l2Network', field: 'attachedClusterUuids', self: 'l2NetworkUuid', other: 'clusterUuid', otherTable: 'cluster' } as const
+const ends = {
+  table: 'l2Network',
+  field: 'attachedClusterUuids',
+  self: 'l2NetworkUuid',
+  other: 'clusterUuid',
+  otherTable: 'cluster',
+} as const
 const name = (ctx: Ctx) => `bridge/${ctx.input.params['l2NetworkUuid']}`
 
 export const l2NetworkAttach = attachment(
@@ -11,8 +17,12 @@ export const l2NetworkAttach = attachment(
     ...ends,
     workflow: 'l2Network.attach',
     check: ({ graph, params }: CheckInput) => {
-      const zones = [graph.get('l2Network', params['l2NetworkUuid'] as string)?.['zoneUuid'], graph.get('cluster', params['clusterUuid'] as string)?.['zoneUuid']]
-      if (zones[0] !== zones[1]) throw new SkerryError('invalid-argument', 'the network and the cluster are in different zones', { zones })
+      const zones = [
+        graph.get('l2Network', params['l2NetworkUuid'] as string)?.['zoneUuid'],
+        graph.get('cluster', params['clusterUuid'] as string)?.['zoneUuid'],
+      ]
+      if (zones[0] !== zones[1])
+        throw new SkerryError('invalid-argument', 'the network and the cluster are in different zones', { zones })
     },
     steps: [
       {
@@ -33,7 +43,10 @@ export const l2NetworkDetach = attachment(
       for (const l3 of graph.by('l3Network', 'l2NetworkUuid', params['l2NetworkUuid'])) {
         for (const nic of graph.by('vmNic', 'l3NetworkUuid', l3)) {
           const vm = graph.get('vmInstance', graph.get('vmNic', nic)?.['vmInstanceUuid'] as string)
-          if (vm?.['clusterUuid'] === params['clusterUuid']) throw new SkerryError('in-use', `VM instance ${vm?.['name']} of this cluster is on the network`, { vmInstanceUuid: vm?.['uuid'] })
+          if (vm?.['clusterUuid'] === params['clusterUuid'])
+            throw new SkerryError('in-use', `VM instance ${vm?.['name']} of this cluster is on the network`, {
+              vmInstanceUuid: vm?.['uuid'],
+            })
         }
       }
     },

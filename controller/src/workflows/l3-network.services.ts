@@ -3,7 +3,7 @@ import { type Row, SkerryError, VROUTER_PROVIDER } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
 import { z } from 'zod'
 import { input } from './input.ts'
-import { type Action, type CheckInput, type Ctx, need, touch } from './world.ts'
+import { type Action, type CheckInput, type Ctx, type Input, need, touch, type World } from './world.ts'
 
 interface Ref {
   l3NetworkUuid: string
@@ -14,27 +14,45 @@ const before = z.object({ before: z.array(z.unknown()) })
 const l3Of = (i: { params: Row }) => i.params['l3NetworkUuid'] as string
 
 /** A workflow that rewrites one list field of the network and lets its router follow. */
-function listChange(name: string, field: 'dns' | 'networkServices', next: (l3: Row, params: Row) => unknown[], check?: (l3: Row, i: CheckInput) => void): Action {
+function listChange(
+  name: string,
+  field: 'dns' | 'networkServices',
+  next: (l3: Row, params: Row) => unknown[],
+  check?: (l3: Row, i: CheckInput) => void,
+): Action {
   return {
-    workflow: defineWorkflow<any, any>({
-      name, version: 1, input,
+    workflow: defineWorkflow<Input, World>({
+      name,
+      version: 1,
+      input,
       steps: [
         {
-          name: 'change', output: before,
+          name: 'change',
+          output: before,
           do: (ctx: Ctx) => {
             const key = l3Of(ctx.input)
             const l3 = need(ctx.world.graph, 'l3Network', key)
             return {
               output: { before: ctx.outputs['change']?.before ?? l3[field] },
-              change: { guards: [{ g: 'version', t: 'l3Network', k: key, seq: ctx.world.graph.version('l3Network', key)! }], ops: [touch(ctx, 'l3Network', key, { [field]: next(l3, ctx.input.params) })], facts: [{ noun: 'l3Network', uuid: key, event: 'updated' }] },
+              change: {
+                guards: [{ g: 'version', t: 'l3Network', k: key, seq: ctx.world.graph.version('l3Network', key)! }],
+                ops: [touch(ctx, 'l3Network', key, { [field]: next(l3, ctx.input.params) })],
+                facts: [{ noun: 'l3Network', uuid: key, event: 'updated' }],
+              },
             }
           },
           undo: (ctx: Ctx) => {
             const old = ctx.outputs['change'] as z.infer<typeof before> | undefined
-            return old && ctx.world.graph.get('l3Network', l3Of(ctx.input)) ? { change: { ops: [{ o: 'set' as const, t: 'l3Network', k: l3Of(ctx.input), v: { [field]: old.before } }] } } : {}
+            return old && ctx.world.graph.get('l3Network', l3Of(ctx.input))
+              ? { change: { ops: [{ o: 'set' as const, t: 'l3Network', k: l3Of(ctx.input), v: { [field]: old.before } }] } }
+              : {}
           },
         },
-        { name: 'tell-router', do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`router/${l3Of(ctx.input)}`], ctx)), noUndo: 'the router follows the network' },
+        {
+          name: 'tell-router',
+          do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`router/${l3Of(ctx.input)}`], ctx)),
+          noUndo: 'the router follows the network',
+        },
       ],
     }),
     check(i) {
@@ -47,36 +65,52 @@ function listChange(name: string, field: 'dns' | 'networkServices', next: (l3: R
 
 const servers = (l3: Row) => l3['dns'] as string[]
 export const l3AddDns = listChange(
-  'l3Network.addDns', 'dns', (l3, p) => [...servers(l3).filter((d) => d !== p['dns']), p['dns']],
+  'l3Network.addDns',
+  'dns',
+  (l3, p) => [...servers(l3).filter((d) => d !== p['dns']), p['dns']],
   (l3, i) => {
-    if (servers(l3).includes(i.params['dns'] as string)) throw new SkerryError('invalid-argument', `DNS server ${i.params['dns']} is already there`)
+    if (servers(l3).includes(i.params['dns'] as string))
+      throw new SkerryError('invalid-argument', `DNS server ${i.params['dns']} is already there`)
   },
 )
 export const l3RemoveDns = listChange(
-  'l3Network.removeDns', 'dns', (l3, p) => servers(l3).filter((d) => d !== p['dns']),
+  'l3Network.removeDns',
+  'dns',
+  (l3, p) => servers(l3).filter((d) => d !== p['dns']),
   (l3, i) => {
-    if (!servers(l3).includes(i.params['dns'] as string)) throw new SkerryError('not-found', `network ${l3['name']} has no DNS server ${i.params['dns']}`)
+    if (!servers(l3).includes(i.params['dns'] as string))
+      throw new SkerryError('not-found', `network ${l3['name']} has no DNS server ${i.params['dns']}`)
   },
 )
 
 const refs = (l3: Row) => l3['networkServices'] as Ref[]
 function wanted(l3Uuid: unknown, params: Row): Ref[] {
   const map = (params['networkServices'] ?? {}) as Record<string, string[]>
-  const named = Object.entries(map).flatMap(([provider, types]) => types.map((type) => ({ l3NetworkUuid: l3Uuid as string, networkServiceProviderUuid: provider, networkServiceType: type })))
+  const named = Object.entries(map).flatMap(([provider, types]) =>
+    types.map((type) => ({ l3NetworkUuid: l3Uuid as string, networkServiceProviderUuid: provider, networkServiceType: type })),
+  )
   const one = params['service'] as string | undefined
-  return one ? [...named, { l3NetworkUuid: l3Uuid as string, networkServiceProviderUuid: VROUTER_PROVIDER, networkServiceType: one }] : named
+  return one
+    ? [...named, { l3NetworkUuid: l3Uuid as string, networkServiceProviderUuid: VROUTER_PROVIDER, networkServiceType: one }]
+    : named
 }
-const same = (a: Ref) => (b: Ref) => a.networkServiceType === b.networkServiceType && a.networkServiceProviderUuid === b.networkServiceProviderUuid
+const same = (a: Ref) => (b: Ref) =>
+  a.networkServiceType === b.networkServiceType && a.networkServiceProviderUuid === b.networkServiceProviderUuid
 
 export const l3AttachServices = listChange(
-  'l3Network.attachServices', 'networkServices', (l3, p) => [...refs(l3), ...wanted(l3['uuid'], p).filter((w) => !refs(l3).some(same(w)))],
+  'l3Network.attachServices',
+  'networkServices',
+  (l3, p) => [...refs(l3), ...wanted(l3['uuid'], p).filter((w) => !refs(l3).some(same(w)))],
   (l3, i) => {
     if (wanted(l3['uuid'], i.params).length === 0) throw new SkerryError('invalid-argument', 'networkServices names no service')
-    for (const provider of Object.keys((i.params['networkServices'] ?? {}) as Row)) need(i.graph, 'networkServiceProvider', provider)
+    for (const provider of Object.keys((i.params['networkServices'] ?? {}) as Row))
+      need(i.graph, 'networkServiceProvider', provider)
   },
 )
 export const l3DetachServices = listChange(
-  'l3Network.detachServices', 'networkServices', (l3, p) => refs(l3).filter((r) => !wanted(l3['uuid'], p).some(same(r))),
+  'l3Network.detachServices',
+  'networkServices',
+  (l3, p) => refs(l3).filter((r) => !wanted(l3['uuid'], p).some(same(r))),
   (l3, i) => {
     const missing = wanted(l3['uuid'], i.params).find((w) => !refs(l3).some(same(w)))
     if (missing) throw new SkerryError('not-found', `network ${l3['name']} has no service ${missing.networkServiceType}`)

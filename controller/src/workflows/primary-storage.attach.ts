@@ -5,9 +5,15 @@ import { z } from 'zod'
 import { attachment } from './attachment.ts'
 import { input } from './input.ts'
 import { connectParts, dropParts, restoreParts } from './storage-parts.ts'
-import { type Action, type CheckInput, type Ctx, need } from './world.ts'
+import { type Action, type CheckInput, type Ctx, type Input, need, type World } from './world.ts'
 
-const ends = { table: 'primaryStorage', field: 'attachedClusterUuids', self: 'primaryStorageUuid', other: 'clusterUuid', otherTable: 'cluster' } as const
+const ends = {
+  table: 'primaryStorage',
+  field: 'attachedClusterUuids',
+  self: 'primaryStorageUuid',
+  other: 'clusterUuid',
+  otherTable: 'cluster',
+} as const
 const psOf = (ctx: Ctx) => ctx.input.params['primaryStorageUuid'] as string
 const hostsOf = (ctx: Ctx, clusterUuid: unknown) => [...ctx.world.graph.by('host', 'clusterUuid', clusterUuid)].sort()
 
@@ -19,8 +25,12 @@ export const primaryStorageAttach = attachment(
     ...ends,
     workflow: 'primaryStorage.attach',
     check: ({ graph, params }: CheckInput) => {
-      const zones = [graph.get('primaryStorage', params['primaryStorageUuid'] as string)?.['zoneUuid'], graph.get('cluster', params['clusterUuid'] as string)?.['zoneUuid']]
-      if (zones[0] !== zones[1]) throw new SkerryError('invalid-argument', 'the storage and the cluster are in different zones', { zones })
+      const zones = [
+        graph.get('primaryStorage', params['primaryStorageUuid'] as string)?.['zoneUuid'],
+        graph.get('cluster', params['clusterUuid'] as string)?.['zoneUuid'],
+      ]
+      if (zones[0] !== zones[1])
+        throw new SkerryError('invalid-argument', 'the storage and the cluster are in different zones', { zones })
     },
     steps: [
       {
@@ -44,7 +54,9 @@ function disconnect(ctx: Ctx) {
   const mine = partsOf(ctx).filter((key) => graph.get('localStorageHost', key))
   const others = graph.countBy('localStorageHost', 'primaryStorageUuid', psOf(ctx)) - mine.length
   const ops = dropParts(graph, mine)
-  return others === 0 && graph.get('primaryStorage', psOf(ctx)) ? [...ops, { o: 'set' as const, t: 'primaryStorage', k: psOf(ctx), v: { status: 'Connecting' } }] : ops
+  return others === 0 && graph.get('primaryStorage', psOf(ctx))
+    ? [...ops, { o: 'set' as const, t: 'primaryStorage', k: psOf(ctx), v: { status: 'Connecting' } }]
+    : ops
 }
 
 export const primaryStorageDetach = attachment(
@@ -80,15 +92,29 @@ export const primaryStorageDetach = attachment(
 )
 
 export const primaryStorageReconnect: Action = {
-  workflow: defineWorkflow<any, any>({
-    name: 'primaryStorage.reconnect', version: 1, input,
+  workflow: defineWorkflow<Input, World>({
+    name: 'primaryStorage.reconnect',
+    version: 1,
+    input,
     steps: [
-      { name: 'look', do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`pool/${ctx.input.uuid}`], ctx)), noUndo: 'it only looks' },
+      {
+        name: 'look',
+        do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`pool/${ctx.input.uuid}`], ctx)),
+        noUndo: 'it only looks',
+      },
       {
         name: 'connect',
         do: (ctx: Ctx) => {
           const clusters = need(ctx.world.graph, 'primaryStorage', ctx.input.uuid)['attachedClusterUuids'] as string[]
-          return { change: { ops: connectParts(ctx, ctx.input.uuid, clusters.flatMap((c) => hostsOf(ctx, c))) } }
+          return {
+            change: {
+              ops: connectParts(
+                ctx,
+                ctx.input.uuid,
+                clusters.flatMap((c) => hostsOf(ctx, c)),
+              ),
+            },
+          }
         },
         noUndo: 'it records what the agents report',
       },

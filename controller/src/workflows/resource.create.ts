@@ -2,8 +2,8 @@
 import type { Guard, Row } from '@skerry/contract'
 import { SkerryError } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
-import { type Action, baseRow, type CheckInput, type Ctx, need } from './world.ts'
 import { input } from './input.ts'
+import { type Action, baseRow, type CheckInput, type Ctx, type Input, need, type World } from './world.ts'
 
 interface Creation {
   /** `zone.create` */
@@ -19,7 +19,7 @@ interface Creation {
 export function creation(c: Creation): Action {
   const parents = Object.entries(c.parents ?? {})
   return {
-    workflow: defineWorkflow<any, any>({
+    workflow: defineWorkflow<Input, World>({
       name: c.workflow,
       version: 1,
       input,
@@ -33,14 +33,24 @@ export function creation(c: Creation): Action {
               { g: 'absent', t: c.table, k: ctx.input.uuid },
               ...parents.map(([param, table]): Guard => ({ g: 'exists', t: table, k: ctx.input.params[param] as string })),
             ]
-            return { change: { guards, ops: [{ o: 'put', t: c.table, k: ctx.input.uuid, v: { ...baseRow(ctx), ...c.row(ctx) } }], facts: [{ noun: c.table, uuid: ctx.input.uuid, event: 'created' }] } }
+            return {
+              change: {
+                guards,
+                ops: [{ o: 'put', t: c.table, k: ctx.input.uuid, v: { ...baseRow(ctx), ...c.row(ctx) } }],
+                facts: [{ noun: c.table, uuid: ctx.input.uuid, event: 'created' }],
+              },
+            }
           },
-          undo: (ctx: Ctx) => (ctx.world.graph.get(c.table, ctx.input.uuid) ? { change: { ops: [{ o: 'del' as const, t: c.table, k: ctx.input.uuid }] } } : {}),
+          undo: (ctx: Ctx) =>
+            ctx.world.graph.get(c.table, ctx.input.uuid)
+              ? { change: { ops: [{ o: 'del' as const, t: c.table, k: ctx.input.uuid }] } }
+              : {},
         },
       ],
     }),
     check(i) {
-      if (i.graph.get(c.table, i.uuid)) throw new SkerryError('duplicate-uuid', `a ${c.table} with uuid ${i.uuid} exists`, { uuid: i.uuid })
+      if (i.graph.get(c.table, i.uuid))
+        throw new SkerryError('duplicate-uuid', `a ${c.table} with uuid ${i.uuid} exists`, { uuid: i.uuid })
       for (const [param, table] of parents) need(i.graph, table, i.params[param])
       c.check?.(i)
     },

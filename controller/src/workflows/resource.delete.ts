@@ -1,11 +1,11 @@
 /** Deletion with everything that hangs on it: check, then one commit; agents clean up afterwards. */
-import { type Change, resourceOf, type Row, SkerryError } from '@skerry/contract'
+import { type Change, type Row, resourceOf, SkerryError } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
 import { touched } from '../desired/project.ts'
 import { cascadeChange, cascadeOf } from './cascade.ts'
 import { input } from './input.ts'
 import { sumsWithout } from './storage-parts.ts'
-import { type Action, afterwards, type CheckInput, type Ctx, type EndCtx, need } from './world.ts'
+import { type Action, afterwards, type CheckInput, type Ctx, type EndCtx, type Input, need, type World } from './world.ts'
 
 function secretsOf(table: string, row: Row): string[] {
   const hidden = resourceOf(table)?.hidden ?? []
@@ -22,17 +22,44 @@ function removal(ctx: EndCtx): { change?: Change; result: Row } {
   const plan = cascadeOf(graph, table, uuid)
   const { guards, ops } = cascadeChange(graph, plan)
   const gone = plan.order.filter((s) => s.action === 'delete')
-  const facts = gone.map((s) => ({ noun: s.table, uuid: (graph.get(s.table, s.key)?.['uuid'] as string | undefined) ?? s.key, event: 'deleted' }))
-  const parts = gone.filter((s) => s.table === 'localStorageHost' && !gone.some((g) => g.table === 'primaryStorage' && s.key.startsWith(g.key)))
+  const facts = gone.map((s) => ({
+    noun: s.table,
+    uuid: (graph.get(s.table, s.key)?.['uuid'] as string | undefined) ?? s.key,
+    event: 'deleted',
+  }))
+  const parts = gone.filter(
+    (s) => s.table === 'localStorageHost' && !gone.some((g) => g.table === 'primaryStorage' && s.key.startsWith(g.key)),
+  )
   const shred = gone.flatMap((s) => secretsOf(s.table, graph.get(s.table, s.key) as Row))
-  return { change: { guards, ops: [...ops, ...sumsWithout(graph, parts.map((s) => s.key))], facts }, result: { ...afterwards([...touched(ops, graph)]), shred } }
+  return {
+    change: {
+      guards,
+      ops: [
+        ...ops,
+        ...sumsWithout(
+          graph,
+          parts.map((s) => s.key),
+        ),
+      ],
+      facts,
+    },
+    result: { ...afterwards([...touched(ops, graph)]), shred },
+  }
 }
 
 export function deletion(name: string, check?: (input: CheckInput) => void): Action {
   return {
-    workflow: defineWorkflow<any, any>({
-      name, version: 1, input,
-      steps: [{ name: 'check', noUndo: 'it only looks', do: (ctx: Ctx) => void cascadeOf(ctx.world.graph, ctx.input.table, ctx.input.uuid) }],
+    workflow: defineWorkflow<Input, World>({
+      name,
+      version: 1,
+      input,
+      steps: [
+        {
+          name: 'check',
+          noUndo: 'it only looks',
+          do: (ctx: Ctx) => void cascadeOf(ctx.world.graph, ctx.input.table, ctx.input.uuid),
+        },
+      ],
       // The end of the job is the deletion: one commit, so there is never half of it to take back.
       finish: removal,
     }),
@@ -53,6 +80,7 @@ export const l3NetworkDelete = deletion('l3Network.delete')
 export const ipRangeDelete = deletion('ipRange.delete', ({ graph, uuid }) => {
   for (const key of graph.by('usedIp', 'ipRangeUuid', uuid)) {
     const ip = graph.get('usedIp', key)!
-    if (ip['vmNicUuid'] !== null) throw new SkerryError('in-use', `address ${ip['ip']} of this range is in use`, { ip: ip['ip'], vmNicUuid: ip['vmNicUuid'] })
+    if (ip['vmNicUuid'] !== null)
+      throw new SkerryError('in-use', `address ${ip['ip']} of this range is in use`, { ip: ip['ip'], vmNicUuid: ip['vmNicUuid'] })
   }
 })

@@ -4,7 +4,7 @@ import { resourceOf, SkerryError } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
 import { z } from 'zod'
 import { input } from './input.ts'
-import { type Action, type Ctx, need, touch } from './world.ts'
+import { type Action, type Ctx, type Input, need, touch, type World } from './world.ts'
 
 /** Parameters that are fields of the resource; path variables and tags are not. */
 function changes(ctx: Ctx): Row {
@@ -21,31 +21,39 @@ const step = {
   do: (ctx: Ctx) => {
     const row = need(ctx.world.graph, ctx.input.table, ctx.input.uuid)
     const set = changes(ctx)
-    const old = (ctx.outputs['update'] as z.infer<typeof before> | undefined)?.before ?? Object.fromEntries(Object.keys(set).map((k) => [k, row[k] ?? null]))
+    const old =
+      (ctx.outputs['update'] as z.infer<typeof before> | undefined)?.before ??
+      Object.fromEntries(Object.keys(set).map((k) => [k, row[k] ?? null]))
     const facts = [{ noun: ctx.input.table, uuid: ctx.input.uuid, event: 'updated' }]
     return { output: { before: old }, change: { ops: [touch(ctx, ctx.input.table, ctx.input.uuid, set)], facts } }
   },
   undo: (ctx: Ctx) => {
     const old = (ctx.outputs['update'] as z.infer<typeof before> | undefined)?.before
-    return old && ctx.world.graph.get(ctx.input.table, ctx.input.uuid) ? { change: { ops: [{ o: 'set' as const, t: ctx.input.table, k: ctx.input.uuid, v: old }] } } : {}
+    return old && ctx.world.graph.get(ctx.input.table, ctx.input.uuid)
+      ? { change: { ops: [{ o: 'set' as const, t: ctx.input.table, k: ctx.input.uuid, v: old }] } }
+      : {}
   },
 }
 
 export const resourceUpdate: Action = {
-  workflow: defineWorkflow<any, any>({ name: 'resource.update', version: 1, input, steps: [step] }),
+  workflow: defineWorkflow<Input, World>({ name: 'resource.update', version: 1, input, steps: [step] }),
   check: ({ graph, table, uuid }) => void need(graph, table, uuid),
 }
 
 export const resourceChangeState: Action = {
-  workflow: defineWorkflow<any, any>({
-    name: 'resource.changeState', version: 1, input,
+  workflow: defineWorkflow<Input, World>({
+    name: 'resource.changeState',
+    version: 1,
+    input,
     steps: [
       {
         name: 'change-state',
         output: z.object({ from: z.string(), to: z.string() }),
         do: (ctx: Ctx) => {
           const { table, uuid } = ctx.input
-          const { from, to } = ctx.outputs['change-state'] ?? nextState(need(ctx.world.graph, table, uuid), table, ctx.input.params['stateEvent'] as string)
+          const { from, to } =
+            ctx.outputs['change-state'] ??
+            nextState(need(ctx.world.graph, table, uuid), table, ctx.input.params['stateEvent'] as string)
           return {
             output: { from, to },
             change: {
@@ -57,7 +65,9 @@ export const resourceChangeState: Action = {
         },
         undo: (ctx: Ctx) => {
           const done = ctx.outputs['change-state'] as { from: string } | undefined
-          return done && ctx.world.graph.get(ctx.input.table, ctx.input.uuid) ? { change: { ops: [{ o: 'set' as const, t: ctx.input.table, k: ctx.input.uuid, v: { state: done.from } }] } } : {}
+          return done && ctx.world.graph.get(ctx.input.table, ctx.input.uuid)
+            ? { change: { ops: [{ o: 'set' as const, t: ctx.input.table, k: ctx.input.uuid, v: { state: done.from } }] } }
+            : {}
         },
       },
     ],
@@ -71,8 +81,14 @@ export function nextState(row: Row, table: string, event: string): { from: strin
   const from = row[states?.field ?? 'state'] as string
   const to = states?.table[from]?.[event]
   if (!states || !to) {
-    const allowed = Object.entries(states?.table ?? {}).filter(([, events]) => event in events).map(([state]) => state)
-    throw new SkerryError(table === 'vmInstance' ? 'vm-illegal-state' : 'illegal-state', `${table} ${row['name']} is ${from}: '${event}' is not possible`, { uuid: row['uuid'], state: from, allowed })
+    const allowed = Object.entries(states?.table ?? {})
+      .filter(([, events]) => event in events)
+      .map(([state]) => state)
+    throw new SkerryError(
+      table === 'vmInstance' ? 'vm-illegal-state' : 'illegal-state',
+      `${table} ${row['name']} is ${from}: '${event}' is not possible`,
+      { uuid: row['uuid'], state: from, allowed },
+    )
   }
   return { from, to }
 }

@@ -10,7 +10,12 @@ const SUMMED = ['totalCapacity', 'totalPhysicalCapacity', 'availablePhysicalCapa
 const partKey = (psUuid: string, hostUuid: string) => `${psUuid}:${hostUuid}`
 
 /** Operations that record one host's part as Connected, with what its agent reports. The storage's own totals are their sums. */
-export function connectPart(graph: Graph, psUuid: string, hostUuid: string, status: Status, now: number): Op[] {
+export function connectPart(
+  graph: Graph,
+  { psUuid, hostUuid }: { psUuid: string; hostUuid: string },
+  status: Status,
+  now: number,
+): Op[] {
   const observed = status.observed as { totalBytes: number; availableBytes: number; usedBytes: number }
   const key = partKey(psUuid, hostUuid)
   const old = graph.get('localStorageHost', key)
@@ -22,16 +27,33 @@ export function connectPart(graph: Graph, psUuid: string, hostUuid: string, stat
   ]
   if (!old) {
     const row: Row = {
-      uuid: key, primaryStorageUuid: psUuid, hostUuid, status: 'Connected', totalCapacity: observed.totalBytes, availableCapacity: observed.availableBytes,
-      totalPhysicalCapacity: observed.totalBytes, availablePhysicalCapacity: observed.availableBytes, systemUsedCapacity: observed.totalBytes - observed.availableBytes, createDate: now, lastOpDate: now,
+      uuid: key,
+      primaryStorageUuid: psUuid,
+      hostUuid,
+      status: 'Connected',
+      totalCapacity: observed.totalBytes,
+      availableCapacity: observed.availableBytes,
+      totalPhysicalCapacity: observed.totalBytes,
+      availablePhysicalCapacity: observed.availableBytes,
+      systemUsedCapacity: observed.totalBytes - observed.availableBytes,
+      createDate: now,
+      lastOpDate: now,
     }
-    return [{ o: 'put', t: 'localStorageHost', k: key, v: row }, ...sums(observed.totalBytes, observed.availableBytes, observed.availableBytes)]
+    return [
+      { o: 'put', t: 'localStorageHost', k: key, v: row },
+      ...sums(observed.totalBytes, observed.availableBytes, observed.availableBytes),
+    ]
   }
   // A disk that was grown or shrunk changes what may be promised by the same amount; what is written on it does not.
   const grown = observed.totalBytes - (old['totalCapacity'] as number)
   const physical = observed.availableBytes - (old['availablePhysicalCapacity'] as number)
   return [
-    { o: 'set', t: 'localStorageHost', k: key, v: { status: 'Connected', totalCapacity: observed.totalBytes, totalPhysicalCapacity: observed.totalBytes } },
+    {
+      o: 'set',
+      t: 'localStorageHost',
+      k: key,
+      v: { status: 'Connected', totalCapacity: observed.totalBytes, totalPhysicalCapacity: observed.totalBytes },
+    },
     { o: 'add', t: 'localStorageHost', k: key, field: 'availableCapacity', delta: grown },
     { o: 'add', t: 'localStorageHost', k: key, field: 'availablePhysicalCapacity', delta: physical },
     ...sums(grown, physical, grown),
@@ -75,9 +97,10 @@ export function connectParts(ctx: Ctx, psUuid: string, hostUuids: readonly strin
   for (const hostUuid of hostUuids) {
     const agent = agentOn(graph, hostUuid, 'storage')
     const status = agent ? agents.status(agent, 'pool', psUuid) : undefined
-    if (status?.condition === 'Ready') ops.push(...connectPart(graph, psUuid, hostUuid, status, ctx.world.now()))
+    if (status?.condition === 'Ready') ops.push(...connectPart(graph, { psUuid, hostUuid }, status, ctx.world.now()))
   }
   const connected = ops.length > 0 || graph.countBy('localStorageHost', 'primaryStorageUuid', psUuid) > 0
-  if (connected && graph.get('primaryStorage', psUuid)?.['status'] !== 'Connected') ops.push({ o: 'set', t: 'primaryStorage', k: psUuid, v: { status: 'Connected' } })
+  if (connected && graph.get('primaryStorage', psUuid)?.['status'] !== 'Connected')
+    ops.push({ o: 'set', t: 'primaryStorage', k: psUuid, v: { status: 'Connected' } })
   return ops
 }

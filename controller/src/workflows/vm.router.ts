@@ -6,9 +6,11 @@ import type { Step } from '@skerry/workflow'
 import { z } from 'zod'
 import { agentOn } from '../desired/agents-of.ts'
 import { UPLINKS } from '../desired/uplink.ts'
-import type { Ctx } from './world.ts'
+import type { Ctx, Input, World } from './world.ts'
 
-const l3sOf = (graph: Graph, vmUuid: string) => [...new Set([...graph.by('vmNic', 'vmInstanceUuid', vmUuid)].map((k) => graph.get('vmNic', k)?.['l3NetworkUuid'] as string))]
+const l3sOf = (graph: Graph, vmUuid: string) => [
+  ...new Set([...graph.by('vmNic', 'vmInstanceUuid', vmUuid)].map((k) => graph.get('vmNic', k)?.['l3NetworkUuid'] as string)),
+]
 
 /** The lowest uplink number that no router of this agent has. */
 function freeUplink(graph: Graph, agentUuid: string): number {
@@ -23,9 +25,17 @@ function assign(ctx: Ctx, l3: Row, agentUuid: string, taken: number): { guards: 
   const uplink = `${agentUuid}:${number}`
   return {
     // By version, so that a router chosen by somebody else in between is a conflict: the step looks again and takes that one.
-    guards: [{ g: 'version', t: 'l3Network', k: key, seq: graph.version('l3Network', key)! }, { g: 'absent', t: 'routerUplink', k: uplink }],
+    guards: [
+      { g: 'version', t: 'l3Network', k: key, seq: graph.version('l3Network', key)! },
+      { g: 'absent', t: 'routerUplink', k: uplink },
+    ],
     ops: [
-      { o: 'put', t: 'routerUplink', k: uplink, v: { uuid: uplink, name: uplink, agentUuid, l3NetworkUuid: key, number, createDate: now(), lastOpDate: now() } },
+      {
+        o: 'put',
+        t: 'routerUplink',
+        k: uplink,
+        v: { uuid: uplink, name: uplink, agentUuid, l3NetworkUuid: key, number, createDate: now(), lastOpDate: now() },
+      },
       { o: 'set', t: 'l3Network', k: key, v: { routerAgentUuid: agentUuid, routerUplink: number } },
     ],
   }
@@ -36,10 +46,13 @@ function unassign(graph: Graph, l3Uuid: string, vmUuid: string): Op[] {
   const others = [...graph.by('vmNic', 'l3NetworkUuid', l3Uuid)].some((k) => graph.get('vmNic', k)?.['vmInstanceUuid'] !== vmUuid)
   const l3 = graph.get('l3Network', l3Uuid)
   if (!l3 || others || l3['routerAgentUuid'] === null) return []
-  return [...[...graph.by('routerUplink', 'l3NetworkUuid', l3Uuid)].map((k): Op => ({ o: 'del', t: 'routerUplink', k })), { o: 'set', t: 'l3Network', k: l3Uuid, v: { routerAgentUuid: null, routerUplink: null } }]
+  return [
+    ...[...graph.by('routerUplink', 'l3NetworkUuid', l3Uuid)].map((k): Op => ({ o: 'del', t: 'routerUplink', k })),
+    { o: 'set', t: 'l3Network', k: l3Uuid, v: { routerAgentUuid: null, routerUplink: null } },
+  ]
 }
 
-export const chooseRouters: Step<any, any> = {
+export const chooseRouters: Step<Input, World> = {
   name: 'choose-routers',
   output: z.object({ assigned: z.array(z.string()) }),
   do: (ctx: Ctx) => {
@@ -51,9 +64,17 @@ export const chooseRouters: Step<any, any> = {
       .filter((l3) => l3['routerAgentUuid'] === null && (l3['networkServices'] as unknown[]).length > 0)
     if (open.length === 0) return { output: { assigned: before } }
     const agent = agentOn(graph, hostUuid, 'vrouter')
-    if (!agent) throw new SkerryError('agent-absent', `network ${open[0]!['name']} has services, but host ${graph.get('host', hostUuid)?.['name']} has no agent-vrouter`, { hostUuid, l3NetworkUuid: open[0]!['uuid'] })
+    if (!agent)
+      throw new SkerryError(
+        'agent-absent',
+        `network ${open[0]!['name']} has services, but host ${graph.get('host', hostUuid)?.['name']} has no agent-vrouter`,
+        { hostUuid, l3NetworkUuid: open[0]!['uuid'] },
+      )
     const parts = open.map((l3, i) => assign(ctx, l3, agent, i))
-    return { output: { assigned: [...before, ...open.map((l3) => l3['uuid'] as string)] }, change: { guards: parts.flatMap((p) => p.guards), ops: parts.flatMap((p) => p.ops) } }
+    return {
+      output: { assigned: [...before, ...open.map((l3) => l3['uuid'] as string)] },
+      change: { guards: parts.flatMap((p) => p.guards), ops: parts.flatMap((p) => p.ops) },
+    }
   },
   undo: (ctx: Ctx) => {
     const assigned = (ctx.outputs['choose-routers'] as { assigned: string[] } | undefined)?.assigned ?? []

@@ -4,7 +4,10 @@ import type { Graph } from '@skerry/graph'
 import { type EndCtx, need } from './world.ts'
 
 /** States from which an event leads somewhere. */
-export const statesWith = (event: string): string[] => Object.entries(vmStates).filter(([, events]) => event in events).map(([state]) => state)
+export const statesWith = (event: string): string[] =>
+  Object.entries(vmStates)
+    .filter(([, events]) => event in events)
+    .map(([state]) => state)
 
 /** The move as guard, operation and fact; already being there is fine, so a repeat changes nothing. */
 export function moveVm(ctx: EndCtx, event: string, extra: Row = {}): { guards: Guard[]; ops: Op[]; facts: Fact[] } {
@@ -19,7 +22,10 @@ export function moveVm(ctx: EndCtx, event: string, extra: Row = {}): { guards: G
   }
 }
 
-const targetOf = (event: string): string => Object.values(vmStates).map((events) => events[event]).find((to) => to !== undefined) ?? event
+const targetOf = (event: string): string =>
+  Object.values(vmStates)
+    .map((events) => events[event])
+    .find((to) => to !== undefined) ?? event
 
 /** Takes the CPUs and memory of a VM from a host, as counter guards: two at once can't both take the last. */
 export function reserveHost(hostUuid: string, vm: Row, reservedMemory: number): { guards: Guard[]; ops: Op[] } {

@@ -4,18 +4,34 @@ import { defineWorkflow } from '@skerry/workflow'
 import { z } from 'zod'
 import { input } from './input.ts'
 import { moveVm, releaseHost } from './vm.state.ts'
-import { type Action, type Ctx, need } from './world.ts'
+import { type Action, type Ctx, type Input, need, type World } from './world.ts'
 
-const was = z.object({ stopped: z.boolean(), state: z.string(), power: z.string(), powerCause: z.string(), powerMode: z.string().nullable() })
+const was = z.object({
+  stopped: z.boolean(),
+  state: z.string(),
+  power: z.string(),
+  powerCause: z.string(),
+  powerMode: z.string().nullable(),
+})
 const needed = (ctx: Ctx) => !(ctx.outputs['look'] as z.infer<typeof was>).stopped
 const vmOf = (ctx: Ctx) => need(ctx.world.graph, 'vmInstance', ctx.input.uuid)
 
 /** The fields that say how a VM was before it was touched; both stop and destroy restore them when they fail. */
 export const lookStep = (isDone: (vm: Row) => boolean) => ({
-  name: 'look', output: was, noUndo: 'it only looks',
+  name: 'look',
+  output: was,
+  noUndo: 'it only looks',
   do: (ctx: Ctx) => {
     const vm = vmOf(ctx)
-    return { output: { stopped: isDone(vm), state: vm['state'], power: vm['power'], powerCause: vm['powerCause'], powerMode: vm['powerMode'] ?? null } }
+    return {
+      output: {
+        stopped: isDone(vm),
+        state: vm['state'],
+        power: vm['power'],
+        powerCause: vm['powerCause'],
+        powerMode: vm['powerMode'] ?? null,
+      },
+    }
   },
 })
 
@@ -24,25 +40,45 @@ export const restore = (ctx: Ctx, whileIn: string) => {
   const vm = ctx.world.graph.get('vmInstance', ctx.input.uuid)
   if (vm?.['state'] !== whileIn) return {}
   const { state, power, powerCause, powerMode } = ctx.outputs['look'] as z.infer<typeof was>
-  return { change: { ops: [{ o: 'set' as const, t: 'vmInstance', k: ctx.input.uuid, v: { state, power, powerCause, powerMode } }] } }
+  return {
+    change: { ops: [{ o: 'set' as const, t: 'vmInstance', k: ctx.input.uuid, v: { state, power, powerCause, powerMode } }] },
+  }
 }
 
 export const vmStop: Action = {
-  workflow: defineWorkflow<any, any>({
-    name: 'vm.stop', version: 1, input,
+  workflow: defineWorkflow<Input, World>({
+    name: 'vm.stop',
+    version: 1,
+    input,
     steps: [
       lookStep((vm) => vm['state'] === 'Stopped'),
       {
-        name: 'stopping', when: needed,
-        do: (ctx: Ctx) => ({ change: moveVm(ctx, 'stopping', { power: 'Stopped', powerCause: 'api', powerMode: ctx.input.params['type'] === 'cold' ? 'cold' : 'grace' }) }),
+        name: 'stopping',
+        when: needed,
+        do: (ctx: Ctx) => ({
+          change: moveVm(ctx, 'stopping', {
+            power: 'Stopped',
+            powerCause: 'api',
+            powerMode: ctx.input.params['type'] === 'cold' ? 'cold' : 'grace',
+          }),
+        }),
         undo: (ctx: Ctx) => restore(ctx, 'Stopping'),
       },
-      { name: 'power-off', when: needed, do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`vm/${ctx.input.uuid}`], ctx)), noUndo: 'giving the power back starts it again' },
+      {
+        name: 'power-off',
+        when: needed,
+        do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`vm/${ctx.input.uuid}`], ctx)),
+        noUndo: 'giving the power back starts it again',
+      },
     ],
     finish: (ctx: Ctx) => {
       if (!needed(ctx)) return {}
       const vm = vmOf(ctx)
-      const moved = moveVm(ctx, 'stopped', { hostUuid: null, lastHostUuid: vm['hostUuid'] ?? vm['lastHostUuid'], stateCause: null })
+      const moved = moveVm(ctx, 'stopped', {
+        hostUuid: null,
+        lastHostUuid: vm['hostUuid'] ?? vm['lastHostUuid'],
+        stateCause: null,
+      })
       return { change: { ...moved, ops: [...moved.ops, ...releaseHost(ctx.world.graph, vm['hostUuid'], vm)] } }
     },
   }),

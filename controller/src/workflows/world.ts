@@ -1,7 +1,7 @@
 /** What workflows may touch: the graph to read, and ports. All changes go out as the steps' results. */
 import { createHash } from 'node:crypto'
 import type { Op, Progress, Row, Status } from '@skerry/contract'
-import { SkerryError, resourceOf } from '@skerry/contract'
+import { resourceOf, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { EndContext, StepContext, Workflow } from '@skerry/workflow'
 
@@ -84,14 +84,23 @@ export interface Action {
 /** The row, or `not-found` naming what was looked for. */
 export function need(graph: Graph, table: string, uuid: unknown): Row {
   const row = typeof uuid === 'string' ? graph.get(table, uuid) : undefined
-  if (!row) throw new SkerryError('not-found', `there is no ${resourceOf(table)?.noun ?? table} ${String(uuid)}`, { resource: table, uuid })
+  if (!row)
+    throw new SkerryError('not-found', `there is no ${resourceOf(table)?.noun ?? table} ${String(uuid)}`, {
+      resource: table,
+      uuid,
+    })
   return row as Row
 }
 
 /** Like `need`, and the resource must be Enabled. */
 export function needEnabled(graph: Graph, table: string, uuid: unknown): Row {
   const row = need(graph, table, uuid)
-  if (row['state'] !== 'Enabled') throw new SkerryError('illegal-state', `${resourceOf(table)?.noun ?? table} ${row['name']} is ${row['state']}, it must be Enabled`, { resource: table, uuid, state: row['state'], allowed: ['Enabled'] })
+  if (row['state'] !== 'Enabled')
+    throw new SkerryError(
+      'illegal-state',
+      `${resourceOf(table)?.noun ?? table} ${row['name']} is ${row['state']}, it must be Enabled`,
+      { resource: table, uuid, state: row['state'], allowed: ['Enabled'] },
+    )
   return row
 }
 
@@ -109,4 +118,9 @@ export function baseRow(ctx: Ctx): Row {
 }
 
 /** A write that people see: it moves lastOpDate. */
-export const touch = (ctx: Ctx, t: string, k: string, v: Row): Op => ({ o: 'set', t, k, v: { ...v, lastOpDate: ctx.world.now() } })
+export const touch = (ctx: Ctx, t: string, k: string, v: Row): Op => ({
+  o: 'set',
+  t,
+  k,
+  v: { ...v, lastOpDate: ctx.world.now() },
+})

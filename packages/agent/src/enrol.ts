@@ -19,7 +19,8 @@ import { z } from 'zod'
 import { CheckedFile, type LedgerFiles } from './ledger/checked-file.ts'
 import { createSealKeys } from './seal.ts'
 
-const granted = z.object({ uuid, jwt: z.string(), servers: z.array(z.string()).min(1), ca: z.string().nullable() })
+/** The controller leaves out what is null, as in every reply. */
+const granted = z.object({ uuid, jwt: z.string(), servers: z.array(z.string()).min(1), ca: z.string().nullable().default(null) })
 /** [format] `<stateDir>/identity.json`, 0600. Secret. */
 const identityFile = z.object({
   v: z.literal(1),

@@ -21,9 +21,23 @@ export const guard = z.discriminatedUnion('g', [
   z.object({ g: z.literal('absent'), t: table, k: key }),
   z.object({ g: z.literal('exists'), t: table, k: key }),
   /** The row exists and its field equals (or is one of) the value: state transitions. */
-  z.object({ g: z.literal('field'), t: table, k: key, field: z.string(), in: z.array(z.union([z.string(), z.number(), z.boolean(), z.null()])) }),
+  z.object({
+    g: z.literal('field'),
+    t: table,
+    k: key,
+    field: z.string(),
+    in: z.array(z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  }),
   /** Counter `field` of the row plus `delta` stays within [min, max]: capacity. The sum of all guards on one counter in a commit counts. */
-  z.object({ g: z.literal('counter'), t: table, k: key, field: z.string(), delta: z.number(), min: z.number().optional(), max: z.number().optional() }),
+  z.object({
+    g: z.literal('counter'),
+    t: table,
+    k: key,
+    field: z.string(),
+    delta: z.number(),
+    min: z.number().optional(),
+    max: z.number().optional(),
+  }),
   /** The committing owner's epoch is not older than the graph's. */
   z.object({ g: z.literal('epoch'), e: z.number().int() }),
 ])

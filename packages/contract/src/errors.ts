@@ -10,7 +10,14 @@ interface ErrorSpec {
   readonly title: string
   readonly hint?: string
 }
-const e = (zstack: string, status: number, retry: Retry, title: string, hint?: string): ErrorSpec => ({ zstack, status, retry, title, hint })
+/** ZStack's code, status, retry, title, hint. */
+const e = (...[zstack, status, retry, title, hint]: [string, number, Retry, string, string?]): ErrorSpec => ({
+  zstack,
+  status,
+  retry,
+  title,
+  ...(hint ? { hint } : {}),
+})
 
 export const errors = {
   // request
@@ -23,7 +30,13 @@ export const errors = {
   'duplicate-name': e('SYS.1007', 409, 'never', 'This name is taken and must be unique here'),
   'duplicate-job': e('SYS.1007', 409, 'never', 'A job with this id exists for another request'),
   'job-expired': e('SYS.1003', 404, 'never', 'The job has been expired'),
-  'stale-plan': e('SYS.1006', 412, 'never', 'What this plan was made for has changed since', 'Ask for the plan again (dryRun) and apply that one.'),
+  'stale-plan': e(
+    'SYS.1006',
+    412,
+    'never',
+    'What this plan was made for has changed since',
+    'Ask for the plan again (dryRun) and apply that one.',
+  ),
   'session-invalid': e('ID.1001', 401, 'never', 'The session is not valid or has expired', 'Log in again.'),
   'login-failed': e('ID.1000', 401, 'never', 'Wrong account name or password'),
   'permission-denied': e('ID.1002', 403, 'never', 'This account may not do that'),
@@ -34,22 +47,46 @@ export const errors = {
   'in-use': e('SYS.1006', 409, 'never', 'The resource is in use', 'Remove what uses it first.'),
   conflict: e('SYS.1006', 409, 'later', 'Somebody else changed this at the same time'),
   // capacity
-  'no-host': e('HOST_ALLOCATION.1000', 409, 'later', 'No host can take this VM instance', 'The details say why each host was refused.'),
-  'no-address': e('L3.1000', 409, 'later', 'No free address is left in this network', 'Add an IP range, or delete what holds addresses.'),
+  'no-host': e(
+    'HOST_ALLOCATION.1000',
+    409,
+    'later',
+    'No host can take this VM instance',
+    'The details say why each host was refused.',
+  ),
+  'no-address': e(
+    'L3.1000',
+    409,
+    'later',
+    'No free address is left in this network',
+    'Add an IP range, or delete what holds addresses.',
+  ),
   'address-in-use': e('L3.1000', 409, 'never', 'This address is in use'),
   'no-mac': e('VM.1009', 409, 'later', 'No free MAC address was found'),
   'no-primary-storage': e('PS.1000', 409, 'later', 'No primary storage has room for this volume'),
   'no-backup-storage': e('SYS.1006', 409, 'later', 'No backup storage can hold or give this image'),
   // hosts and agents
   'agent-absent': e('HOST.1003', 503, 'later', 'No agent answers for this host', 'Run the command in the details on that host.'),
-  'agent-unreachable': e('HOST.1010', 503, 'later', 'The agent does not answer', 'Look at the host: skerry doctor there says what is wrong.'),
+  'agent-unreachable': e(
+    'HOST.1010',
+    503,
+    'later',
+    'The agent does not answer',
+    'Look at the host: skerry doctor there says what is wrong.',
+  ),
   'agent-timeout': e('SYS.1001', 504, 'later', 'The agent did not answer in time'),
   'deadline-exceeded': e('SYS.1001', 504, 'later', 'The time allowed for this has passed'),
   'stale-epoch': e('SYS.1006', 409, 'later', 'A newer owner has taken over'),
   'stale-generation': e('SYS.1006', 409, 'later', 'A newer version of this document is known'),
   'generation-conflict': e('SYS.1000', 409, 'bug', 'Two different documents carry the same generation'),
   'invalid-document': e('SYS.1007', 400, 'bug', 'A desired document does not fit its schema'),
-  'enrolment-refused': e('ID.1000', 403, 'never', 'The enrolment token is unknown, used or expired', 'Make a new one: skerry agent token'),
+  'enrolment-refused': e(
+    'ID.1000',
+    403,
+    'never',
+    'The enrolment token is unknown, used or expired',
+    'Make a new one: skerry agent token',
+  ),
   'host-command-failed': e('SYS.1006', 502, 'later', 'A command on the host failed'),
   'hypervisor-failed': e('VM.1001', 502, 'later', 'The hypervisor refused'),
   'guest-timeout': e('VM.1002', 504, 'later', 'The guest did not react in time', 'Use type=cold to cut its power.'),
@@ -58,11 +95,35 @@ export const errors = {
   'image-refused': e('IMG.1001', 400, 'never', 'The image is not safe or not of the stated format'),
   'image-checksum': e('IMG.1001', 400, 'never', 'The image does not have the stated checksum'),
   'disk-full': e('SYS.1016', 507, 'later', 'The disk is full', 'Free space on the named path.'),
-  'volume-lost': e('SYS.1016', 500, 'later', 'The data of a volume is gone from its storage', 'Restore it from a backup; it is not made anew, that would hide the loss.'),
+  'volume-lost': e(
+    'SYS.1016',
+    500,
+    'later',
+    'The data of a volume is gone from its storage',
+    'Restore it from a backup; it is not made anew, that would hide the loss.',
+  ),
   // engine
-  'store-stopped': e('SYS.1016', 503, 'later', 'The log cannot be written, so nothing is accepted', 'The controller log names the disk error; repair it and restart.'),
-  'log-corrupt': e('SYS.1016', 500, 'bug', 'The log is damaged', 'Look at the named file and offset; skerry-controller recover is the next step.'),
-  'job-stuck': e('SYS.1006', 500, 'later', 'An undo step failed; the job waits', 'Mend the cause and retry the job: skerry job retry <uuid>'),
+  'store-stopped': e(
+    'SYS.1016',
+    503,
+    'later',
+    'The log cannot be written, so nothing is accepted',
+    'The controller log names the disk error; repair it and restart.',
+  ),
+  'log-corrupt': e(
+    'SYS.1016',
+    500,
+    'bug',
+    'The log is damaged',
+    'Look at the named file and offset; skerry-controller recover is the next step.',
+  ),
+  'job-stuck': e(
+    'SYS.1006',
+    500,
+    'later',
+    'An undo step failed; the job waits',
+    'Mend the cause and retry the job: skerry job retry <uuid>',
+  ),
   'upgrade-stuck': e('SYS.1006', 500, 'later', 'This job was begun by another version and cannot go on'),
   'not-ready': e('SYS.1010', 503, 'later', 'The controller is starting'),
   internal: e('SYS.1000', 500, 'bug', 'A defect in Skerry'),

@@ -1,10 +1,11 @@
 /** What Skerry promises: resources, desired documents, subjects, errors. Imports only zod; everything else derives from it. */
+export * from './api.ts'
 export * from './commit.ts'
 export * from './desired/index.ts'
 export * from './errors.ts'
+export * from './migrations/index.ts'
 export * from './resource.ts'
 export * from './resources/index.ts'
 export * from './routes.ts'
 export * from './scalars.ts'
 export * from './subjects/index.ts'
-export * from './migrations/index.ts'

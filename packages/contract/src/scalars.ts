@@ -18,7 +18,6 @@ export const name = z
 export const text = z
   .string()
   .max(2048)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what is refused
   .regex(/^[^\u0000-\u0008\u000b-\u001f\u007f]*$/, 'must not hold control characters')
 
 /** A size in bytes, exact in a double. */
@@ -29,7 +28,9 @@ export const time = z.number().int().min(0)
 
 const octet = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
 export const ipv4 = z.string().regex(new RegExp(`^${octet}(\\.${octet}){3}$`), 'must be an IPv4 address')
-export const cidr4 = z.string().regex(new RegExp(`^${octet}(\\.${octet}){3}/(3[0-2]|[12]?\\d)$`), 'must be an IPv4 network such as 10.0.0.0/24')
+export const cidr4 = z
+  .string()
+  .regex(new RegExp(`^${octet}(\\.${octet}){3}/(3[0-2]|[12]?\\d)$`), 'must be an IPv4 network such as 10.0.0.0/24')
 
 /** Lower-case, colon separated. */
 export const mac = z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, 'must be a MAC address')

@@ -2,6 +2,6 @@
 export { buildGuest, type GuestBuild, type GuestImage } from './guest/build.ts'
 export { LEASE_LINE, READY_LINE } from './guest/rootfs.ts'
 export { type Layout, layoutOf } from './layout.ts'
-export { type SiteRecord, readRecord } from './record.ts'
+export { readRecord, type SiteRecord } from './record.ts'
 export { type ServiceSpec, type ServiceStatus, specHash } from './services/spec.ts'
 export { askControl } from './supervisor/control.ts'

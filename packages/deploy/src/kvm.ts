@@ -6,7 +6,12 @@ import { readDocument, writeDocument } from './documents.ts'
 import { READY_LINE } from './guest/rootfs.ts'
 import type { Layout } from './layout.ts'
 
-const kvmFile = z.object({ bootId: z.string(), image: z.string(), domainType: z.enum(['kvm', 'qemu']), reason: z.string().nullable() })
+const kvmFile = z.object({
+  bootId: z.string(),
+  image: z.string(),
+  domainType: z.enum(['kvm', 'qemu']),
+  reason: z.string().nullable(),
+})
 export type KvmVerdict = z.infer<typeof kvmFile>
 
 /** A guest that KVM really runs prints its line after 1–2 s; nested KVM needs longer, and this only costs time where KVM hangs. */
@@ -25,13 +30,18 @@ export async function kvmVerdict(ports: KvmPorts, image: string): Promise<KvmVer
   const { files, layout, bootId } = ports
   const known = await readDocument(files, layout.kvmProbe, kvmFile)
   if (known?.bootId === bootId && known.image === image) return known
-  const found = (await files.stat('/dev/kvm')) ? await boot(ports, image) : { domainType: 'qemu' as const, reason: 'there is no /dev/kvm' }
+  const found = (await files.stat('/dev/kvm'))
+    ? await boot(ports, image)
+    : { domainType: 'qemu' as const, reason: 'there is no /dev/kvm' }
   const verdict: KvmVerdict = { bootId, image, ...found }
   await writeDocument(files, layout.kvmProbe, verdict)
   return verdict
 }
 
-async function boot({ files, qemuImg, probe, layout }: KvmPorts, image: string): Promise<Pick<KvmVerdict, 'domainType' | 'reason'>> {
+async function boot(
+  { files, qemuImg, probe, layout }: KvmPorts,
+  image: string,
+): Promise<Pick<KvmVerdict, 'domainType' | 'reason'>> {
   const disk = `${layout.run}/kvm-probe.raw`
   await files.remove(disk)
   try {

@@ -43,10 +43,20 @@ export function layoutOf(stateDir: string) {
   }
 }
 
-/** Folders with their modes. The way to guests' disks can be walked through, for a qemu that isn't root; secrets can't be read. */
+/**
+ * Folders with their modes. Who isn't root can pass through, but not look, where a qemu or dnsmasq that gave up root must reach
+ * its files; secrets below are 0600 by themselves or in folders that are closed.
+ */
 export function folders(layout: Layout): { path: string; mode: number }[] {
   const { root } = layout
-  const walkable = [root, layout.primary, layout.images, layout.cache, `${root}/agents`].map((path) => ({ path, mode: 0o711 }))
-  const secret = ['ca', 'nats', 'controller', 'cli', 'run', 'logs', 'libvirt', 'app', ...AGENTS.map((name) => `agents/${name}`)]
-  return [...walkable, ...secret.map((name) => ({ path: `${root}/${name}`, mode: 0o700 }))]
+  const passable = [
+    root,
+    layout.primary,
+    layout.images,
+    layout.cache,
+    `${root}/agents`,
+    ...AGENTS.map((name) => layout.agent(name)),
+  ]
+  const closed = ['ca', 'nats', 'controller', 'cli', 'run', 'logs', 'libvirt', 'app'].map((name) => `${root}/${name}`)
+  return [...passable.map((path) => ({ path, mode: 0o711 })), ...closed.map((path) => ({ path, mode: 0o700 }))]
 }

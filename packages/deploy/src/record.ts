@@ -12,8 +12,6 @@ const recordFile = z.object({
   managementIp: z.string(),
   manager: z.enum(['systemd', 'supervisor']),
   libvirt: z.enum(['own', 'system']),
-  /** net.ipv4.ip_forward before routers were made here */
-  ipForward: z.enum(['0', '1']),
   /** folder of the command line's contexts in which one of ours was written */
   cliConfig: z.string().nullable(),
   /** the guest image, and the bundle that built it: other code may build another */

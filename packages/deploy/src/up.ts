@@ -35,7 +35,9 @@ async function main(settings: Settings): Promise<void> {
     node: process.execPath,
     dist: join(import.meta.dirname, '..'),
     configHome: process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'),
-    systemd: await realHost().files.stat('/run/systemd/system').then((stat) => stat !== undefined),
+    systemd: await realHost()
+      .files.stat('/run/systemd/system')
+      .then((stat) => stat !== undefined),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     now: () => Date.now(),
     found: {},
@@ -50,9 +52,16 @@ function summary(up: Up): string {
   const { kvm, vm } = up.found
   const accelerated = kvm?.domainType === 'kvm'
   const power = accelerated ? 'KVM works.' : `Falling back to emulation (TCG), which is slower: ${kvm?.reason ?? 'no KVM'}`
-  const guests = vm ? `\n${table([['VM', 'STATE', 'ADDRESS', 'ANSWER'], [vm.name, vm.state, vm.address, vm.said.split('\n')[0] ?? '']])}\n` : ''
+  const guests = vm
+    ? `\n${table([
+        ['VM', 'STATE', 'ADDRESS', 'ANSWER'],
+        [vm.name, vm.state, vm.address, vm.said.split('\n')[0] ?? ''],
+      ])}\n`
+    : ''
   const stopped = vm && vm.state !== 'Running' ? '\nhello is stopped: ./scripts/skerry start vm hello --wait\n' : ''
-  const next = vm ? ['console hello', 'stop vm hello --wait', 'start vm hello --wait', 'events -f'] : ['doctor', 'get host', 'events -f']
+  const next = vm
+    ? ['console hello', 'stop vm hello --wait', 'start vm hello --wait', 'events -f']
+    : ['doctor', 'get host', 'events -f']
   return [
     '',
     power,

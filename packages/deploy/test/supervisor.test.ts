@@ -38,7 +38,11 @@ function supervise(): Supervisor {
     exec: realExec(),
     files: disk,
     processes: procs,
-    timers: { set: (run, ms) => setTimeout(run, ms), clear: (t) => clearTimeout(t as NodeJS.Timeout), nowMs: () => performance.now() },
+    timers: {
+      set: (run, ms) => setTimeout(run, ms),
+      clear: (t) => clearTimeout(t as NodeJS.Timeout),
+      nowMs: () => performance.now(),
+    },
     log: () => undefined,
     runDir,
     backoff: { firstMs: 20, maxMs: 200, healthyAfterMs: 5_000 },

@@ -5,7 +5,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { FromChild, ToChild } from './port.ts'
 
 /** The backend process as source; a bundle passes the path of its own built file instead. */
-export const libvirtChildPath = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './child.ts' : './child.js', import.meta.url))
+export const libvirtChildPath = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './child.ts' : './child.js', import.meta.url),
+)
 
 /** Pool threads beside the lanes: the event loop, an open, and room for liveness questions. */
 const SPARE_THREADS = 4

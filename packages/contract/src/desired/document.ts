@@ -6,7 +6,15 @@ import { z } from 'zod'
 import { type Generation, generation, uuid } from '../scalars.ts'
 
 export const noun = z.string().regex(/^[a-z][a-zA-Z0-9]{0,31}$/)
-export const document = z.object({ noun, uuid, schema: z.number().int().min(1), generation, hash: z.string(), job: uuid.nullable(), spec: z.record(z.string(), z.unknown()) })
+export const document = z.object({
+  noun,
+  uuid,
+  schema: z.number().int().min(1),
+  generation,
+  hash: z.string(),
+  job: uuid.nullable(),
+  spec: z.record(z.string(), z.unknown()),
+})
 export type Document = z.infer<typeof document>
 
 /** The only thing that makes an agent delete. */

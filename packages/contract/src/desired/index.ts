@@ -10,10 +10,14 @@ interface NounDef {
   spec: z.ZodObject
 }
 /** Nouns of each kind of agent, in the order in which they are made; they are removed in the opposite order. */
-export const nouns: Record<AgentKind, readonly NounDef[]> = { kvm: [bridge, vm], storage: [pool, volume], vrouter: [router, lease] }
+export const nouns: Record<AgentKind, readonly NounDef[]> = {
+  kvm: [bridge, vm],
+  storage: [pool, volume],
+  vrouter: [router, lease],
+}
 
 export * from './document.ts'
-export * from './naming.ts'
 export * as kvmDesired from './kvm.ts'
+export * from './naming.ts'
 export * as storageDesired from './storage.ts'
 export * as vrouterDesired from './vrouter.ts'

@@ -13,9 +13,14 @@ export const volume = {
   noun: 'volume',
   schema: 1,
   spec: z.object({
-    poolUuid: uuid, path, format: z.enum(['qcow2', 'raw']), sizeBytes: bytes,
+    poolUuid: uuid,
+    path,
+    format: z.enum(['qcow2', 'raw']),
+    sizeBytes: bytes,
     /** the image below it: taken from the image store into the pool's cache, then an overlay on it */
-    backing: z.object({ imageUuid: uuid, sha256, format: z.enum(['qcow2', 'raw']), sourcePath: path, cachePath: path }).nullable(),
+    backing: z
+      .object({ imageUuid: uuid, sha256, format: z.enum(['qcow2', 'raw']), sourcePath: path, cachePath: path })
+      .nullable(),
     /**
      * `create`: it has never been Ready, the agent makes it. `exists`: it holds data; a missing file is a loss to report
      * (`volume-lost`), never a reason to make an empty one.

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { call, defineResource, query, remove } from '../resource.ts'
+import { call, query, remove } from '../api.ts'
+import { defineResource } from '../resource.ts'
 import { hostname, time, uuid } from '../scalars.ts'
 
 export const agentKind = z.enum(['kvm', 'storage', 'vrouter'])
@@ -7,13 +8,21 @@ export type AgentKind = z.infer<typeof agentKind>
 
 /** One enrolled agent process; a host has several. Ours: ZStack has no such resource. */
 export const agent = defineResource({
-  name: 'agent', noun: 'agent', path: '/agents',
+  name: 'agent',
+  noun: 'agent',
+  path: '/agents',
   summary: 'An agent that is enrolled at this site',
   fields: {
-    kind: agentKind, hostUuid: uuid.nullable(), managementIp: hostname, bootId: z.string().nullable(), version: z.string(),
-    status: z.enum(['Connected', 'Disconnected']), machineId: z.string(),
+    kind: agentKind,
+    hostUuid: uuid.nullable(),
+    managementIp: hostname,
+    bootId: z.string().nullable(),
+    version: z.string(),
+    status: z.enum(['Connected', 'Disconnected']),
+    machineId: z.string(),
     /** NKey (user public key) that its credentials are for, and the X25519 key that secrets are sealed to. */
-    publicKey: z.string(), sealKey: z.string(),
+    publicKey: z.string(),
+    sealKey: z.string(),
   },
   edges: { host: { to: 'host', via: 'hostUuid', kind: 'parent', onDelete: 'detach', inverse: 'agents' } },
   indexes: ['kind', 'hostUuid', 'managementIp', 'status', 'machineId'],
@@ -21,16 +30,30 @@ export const agent = defineResource({
   apis: [
     query('QueryAgent', '/agents', 'agent'),
     call('CreateAgentToken', 'POST', '/agents/tokens', {
-      params: { ttlSeconds: z.number().int().min(10).max(604800).optional() }, verb: 'token', own: true, summary: 'Make a one-time enrolment token',
+      params: { ttlSeconds: z.number().int().min(10).max(604800).optional() },
+      verb: 'token',
+      own: true,
+      summary: 'Make a one-time enrolment token',
       result: { kind: 'fields', schema: z.object({ token: z.string(), expiresAt: time }) },
     }),
     call('EnrolAgent', 'POST', '/agents/enrol', {
-      anonymous: true, own: true, verb: 'enrol', summary: 'Trade a one-time token for credentials (agents call this)',
+      anonymous: true,
+      own: true,
+      verb: 'enrol',
+      summary: 'Trade a one-time token for credentials (agents call this)',
       params: {
-        token: z.string().min(16).max(128), kind: agentKind, machineId: z.string().regex(/^[0-9a-f]{32}$/), managementIp: hostname, version: z.string().max(64),
-        publicKey: z.string().max(64), sealKey: z.string().max(128),
+        token: z.string().min(16).max(128),
+        kind: agentKind,
+        machineId: z.string().regex(/^[0-9a-f]{32}$/),
+        managementIp: hostname,
+        version: z.string().max(64),
+        publicKey: z.string().max(64),
+        sealKey: z.string().max(128),
       },
-      result: { kind: 'fields', schema: z.object({ uuid, jwt: z.string(), servers: z.array(z.string()), ca: z.string().nullable() }) },
+      result: {
+        kind: 'fields',
+        schema: z.object({ uuid, jwt: z.string(), servers: z.array(z.string()), ca: z.string().nullable() }),
+      },
     }),
     { ...remove('DeleteAgent', '/agents/{uuid}', 'agent'), own: true },
   ].map((api) => ({ ...api, own: true })),

@@ -4,9 +4,14 @@ import { time } from '../scalars.ts'
 
 /** Where and with which one-time token a console opens. Never stored: only the token's hash is. */
 export const console = defineResource({
-  name: 'console', noun: 'console', path: '/consoles',
+  name: 'console',
+  noun: 'console',
+  path: '/consoles',
   inventory: { sdk: 'ConsoleInventory', java: 'org.zstack.header.console.ConsoleInventory' },
   summary: 'A way to a VM console',
   fields: { scheme: z.string(), hostname: z.string(), port: z.number().int(), token: z.string(), expiredDate: time },
-  edges: {}, indexes: [], columns: [], apis: [],
+  edges: {},
+  indexes: [],
+  columns: [],
+  apis: [],
 })

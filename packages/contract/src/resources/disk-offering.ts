@@ -1,10 +1,13 @@
 import { z } from 'zod'
-import { changeState, create, defineResource, enabledDisabled, enabledState, query, remove, update } from '../resource.ts'
+import { changeState, create, query, remove, update } from '../api.ts'
+import { defineResource, enabledDisabled, enabledState } from '../resource.ts'
 import { bytes } from '../scalars.ts'
 
 /** Size of a volume, by name (zstack-core §2.10). Bytes. */
 export const diskOffering = defineResource({
-  name: 'diskOffering', noun: 'disk-offering', path: '/disk-offerings',
+  name: 'diskOffering',
+  noun: 'disk-offering',
+  path: '/disk-offerings',
   inventory: { sdk: 'DiskOfferingInventory', java: 'org.zstack.header.configuration.DiskOfferingInventory' },
   summary: 'A named size of a volume',
   fields: { diskSize: bytes, sortKey: z.number().int(), state: enabledState, type: z.string(), allocatorStrategy: z.string() },
@@ -14,8 +17,15 @@ export const diskOffering = defineResource({
   columns: ['name', 'uuid', 'diskSize', 'state'],
   apis: [
     create('CreateDiskOffering', '/disk-offerings', {
-      of: 'diskOffering', workflow: 'diskOffering.create', summary: 'Create a disk offering',
-      params: { diskSize: bytes.min(1), sortKey: z.number().int().optional(), allocationStrategy: z.enum(['DefaultPrimaryStorageAllocationStrategy']).optional(), type: z.enum(['zstack']).optional() },
+      of: 'diskOffering',
+      workflow: 'diskOffering.create',
+      summary: 'Create a disk offering',
+      params: {
+        diskSize: bytes.min(1),
+        sortKey: z.number().int().optional(),
+        allocationStrategy: z.enum(['DefaultPrimaryStorageAllocationStrategy']).optional(),
+        type: z.enum(['zstack']).optional(),
+      },
     }),
     query('QueryDiskOffering', '/disk-offerings', 'diskOffering'),
     update('UpdateDiskOffering', '/disk-offerings/{uuid}/actions', 'diskOffering'),

@@ -1,23 +1,41 @@
 import { z } from 'zod'
-import { action, changeState, create, defineResource, query, remove, update } from '../resource.ts'
+import { action, changeState, create, query, remove, update } from '../api.ts'
+import { defineResource } from '../resource.ts'
 import { bytes, hostname, secretRef, secretValue, uuid } from '../scalars.ts'
 
 const access = { username: z.string().max(255), password: secretValue, sshPort: z.number().int().min(1).max(65535) }
 
 /** A machine that runs guests (zstack-core §2.3). CPU capacity counts virtual CPUs after over-provisioning. */
 export const host = defineResource({
-  name: 'host', noun: 'host', path: '/hosts',
+  name: 'host',
+  noun: 'host',
+  path: '/hosts',
   inventory: { sdk: 'KVMHostInventory', java: 'org.zstack.kvm.KVMHostInventory' },
   summary: 'A machine that runs guests',
   fields: {
-    zoneUuid: uuid, clusterUuid: uuid, managementIp: hostname, hypervisorType: z.string(),
-    state: z.enum(['Enabled', 'Disabled', 'PreMaintenance', 'Maintenance']), status: z.enum(['Connecting', 'Connected', 'Disconnected']),
-    totalCpuCapacity: z.number().int(), availableCpuCapacity: z.number().int(), cpuSockets: z.number().int(), cpuNum: z.number().int(),
-    totalMemoryCapacity: bytes, availableMemoryCapacity: bytes, architecture: z.string().nullable(),
-    username: z.string(), sshPort: z.number().int(), password: secretRef,
-    osDistribution: z.string().nullable(), osRelease: z.string().nullable(), osVersion: z.string().nullable(),
+    zoneUuid: uuid,
+    clusterUuid: uuid,
+    managementIp: hostname,
+    hypervisorType: z.string(),
+    state: z.enum(['Enabled', 'Disabled', 'PreMaintenance', 'Maintenance']),
+    status: z.enum(['Connecting', 'Connected', 'Disconnected']),
+    totalCpuCapacity: z.number().int(),
+    availableCpuCapacity: z.number().int(),
+    cpuSockets: z.number().int(),
+    cpuNum: z.number().int(),
+    totalMemoryCapacity: bytes,
+    availableMemoryCapacity: bytes,
+    architecture: z.string().nullable(),
+    username: z.string(),
+    sshPort: z.number().int(),
+    password: secretRef,
+    osDistribution: z.string().nullable(),
+    osRelease: z.string().nullable(),
+    osVersion: z.string().nullable(),
     /** domain type that a boot proved to work: kvm or qemu (emulated) */
-    domainType: z.enum(['kvm', 'qemu']).nullable(), bootId: z.string().nullable(), disconnectCause: z.string().nullable(),
+    domainType: z.enum(['kvm', 'qemu']).nullable(),
+    bootId: z.string().nullable(),
+    disconnectCause: z.string().nullable(),
   },
   hidden: ['password'],
   counters: ['availableCpuCapacity', 'availableMemoryCapacity'],
@@ -38,14 +56,32 @@ export const host = defineResource({
   columns: ['name', 'uuid', 'managementIp', 'state', 'status'],
   apis: [
     create('AddKVMHost', '/hosts/kvm', {
-      of: 'host', workflow: 'host.add', verb: 'add', summary: 'Add a host whose agents are enrolled',
-      params: { managementIp: hostname, clusterUuid: uuid, username: access.username, password: access.password, sshPort: access.sshPort.optional() },
+      of: 'host',
+      workflow: 'host.add',
+      verb: 'add',
+      summary: 'Add a host whose agents are enrolled',
+      params: {
+        managementIp: hostname,
+        clusterUuid: uuid,
+        username: access.username,
+        password: access.password,
+        sshPort: access.sshPort.optional(),
+      },
     }),
     query('QueryHost', '/hosts', 'host'),
     update('UpdateHost', '/hosts/{uuid}/actions', 'host'),
-    update('UpdateKVMHost', '/hosts/kvm/{uuid}/actions', 'host', { username: access.username.optional(), password: access.password.optional(), sshPort: access.sshPort.optional() }),
+    update('UpdateKVMHost', '/hosts/kvm/{uuid}/actions', 'host', {
+      username: access.username.optional(),
+      password: access.password.optional(),
+      sshPort: access.sshPort.optional(),
+    }),
     changeState('ChangeHostState', '/hosts/{uuid}/actions', 'host', ['enable', 'disable']),
-    action('ReconnectHost', '/hosts/{uuid}/actions', { of: 'host', workflow: 'host.reconnect', verb: 'reconnect', summary: 'Connect to a host again' }),
+    action('ReconnectHost', '/hosts/{uuid}/actions', {
+      of: 'host',
+      workflow: 'host.reconnect',
+      verb: 'reconnect',
+      summary: 'Connect to a host again',
+    }),
     remove('DeleteHost', '/hosts/{uuid}', 'host', { workflow: 'host.delete' }),
   ],
 })

@@ -24,8 +24,33 @@ import { volume } from './volume.ts'
 import { zone } from './zone.ts'
 
 export const resources = {
-  zone, cluster, host, agent, primaryStorage, localStorageHost, backupStorage, l2Network, l3Network, routerUplink, ipRange, usedIp, networkServiceProvider,
-  instanceOffering, diskOffering, image, imageCache, vmInstance, vmNic, usedMac, volume, account, session, job, jobStep, managementNode, console,
+  zone,
+  cluster,
+  host,
+  agent,
+  primaryStorage,
+  localStorageHost,
+  backupStorage,
+  l2Network,
+  l3Network,
+  routerUplink,
+  ipRange,
+  usedIp,
+  networkServiceProvider,
+  instanceOffering,
+  diskOffering,
+  image,
+  imageCache,
+  vmInstance,
+  vmNic,
+  usedMac,
+  volume,
+  account,
+  session,
+  job,
+  jobStep,
+  managementNode,
+  console,
 } as const satisfies Record<string, Resource>
 
 export type ResourceName = keyof typeof resources
@@ -34,9 +59,11 @@ export type ResourceName = keyof typeof resources
 export const resourceOf = (name: string): Resource | undefined => (resources as Record<string, Resource>)[name]
 
 /** Every API with the resource that declares it. */
-export const apis: readonly { resource: Resource; api: Api }[] = Object.values(resources as Record<string, Resource>).flatMap((resource) => resource.apis.map((api) => ({ resource, api })))
+export const apis: readonly { resource: Resource; api: Api }[] = Object.values(resources as Record<string, Resource>).flatMap(
+  (resource) => resource.apis.map((api) => ({ resource, api })),
+)
 
 export * from './account.ts'
 export * from './agent.ts'
-export { vmStates } from './vm-instance.ts'
 export { networkServiceType } from './l3-network.ts'
+export { vmStates } from './vm-instance.ts'

@@ -1,15 +1,24 @@
 import { z } from 'zod'
-import { changeState, create, defineResource, enabledDisabled, enabledState, query, remove, update } from '../resource.ts'
+import { changeState, create, query, remove, update } from '../api.ts'
+import { defineResource, enabledDisabled, enabledState } from '../resource.ts'
 import { bytes } from '../scalars.ts'
 
 /** CPU and memory of a VM, by name (zstack-core §2.9). Memory in bytes. */
 export const instanceOffering = defineResource({
-  name: 'instanceOffering', noun: 'instance-offering', path: '/instance-offerings',
+  name: 'instanceOffering',
+  noun: 'instance-offering',
+  path: '/instance-offerings',
   inventory: { sdk: 'InstanceOfferingInventory', java: 'org.zstack.header.configuration.InstanceOfferingInventory' },
   summary: 'A named size of CPU and memory',
   fields: {
-    cpuNum: z.number().int(), cpuSpeed: z.number().int(), memorySize: bytes, reservedMemorySize: bytes.optional(), type: z.string(),
-    allocatorStrategy: z.string(), sortKey: z.number().int(), state: enabledState,
+    cpuNum: z.number().int(),
+    cpuSpeed: z.number().int(),
+    memorySize: bytes,
+    reservedMemorySize: bytes.optional(),
+    type: z.string(),
+    allocatorStrategy: z.string(),
+    sortKey: z.number().int(),
+    state: enabledState,
   },
   states: enabledDisabled,
   edges: {},
@@ -17,10 +26,16 @@ export const instanceOffering = defineResource({
   columns: ['name', 'uuid', 'cpuNum', 'memorySize', 'state'],
   apis: [
     create('CreateInstanceOffering', '/instance-offerings', {
-      of: 'instanceOffering', workflow: 'instanceOffering.create', summary: 'Create an instance offering',
+      of: 'instanceOffering',
+      workflow: 'instanceOffering.create',
+      summary: 'Create an instance offering',
       params: {
-        cpuNum: z.number().int().min(1).max(1024), memorySize: bytes.min(1), reservedMemorySize: bytes.optional(), sortKey: z.number().int().optional(),
-        allocatorStrategy: z.enum(['LeastVmPreferredHostAllocatorStrategy', 'DefaultHostAllocatorStrategy']).optional(), type: z.enum(['UserVm']).optional(),
+        cpuNum: z.number().int().min(1).max(1024),
+        memorySize: bytes.min(1),
+        reservedMemorySize: bytes.optional(),
+        sortKey: z.number().int().optional(),
+        allocatorStrategy: z.enum(['LeastVmPreferredHostAllocatorStrategy', 'DefaultHostAllocatorStrategy']).optional(),
+        type: z.enum(['UserVm']).optional(),
       },
     }),
     query('QueryInstanceOffering', '/instance-offerings', 'instanceOffering'),

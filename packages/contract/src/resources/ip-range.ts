@@ -1,29 +1,53 @@
 import { z } from 'zod'
-import { attach, defineResource, query, remove, update } from '../resource.ts'
-import { createParams } from '../resource.ts'
+import { attach, createParams, query, remove, update } from '../api.ts'
+import { defineResource } from '../resource.ts'
 import { cidr4, ipv4, uuid } from '../scalars.ts'
 
 const path = '/l3-networks/{l3NetworkUuid}/ip-ranges'
 
 /** Addresses that a network may give out, both ends included. */
 export const ipRange = defineResource({
-  name: 'ipRange', noun: 'ip-range', path: '/l3-networks/ip-ranges',
+  name: 'ipRange',
+  noun: 'ip-range',
+  path: '/l3-networks/ip-ranges',
   inventory: { sdk: 'IpRangeInventory', java: 'org.zstack.header.network.l3.IpRangeInventory' },
   summary: 'Addresses that a network may give out',
   fields: {
-    l3NetworkUuid: uuid, startIp: ipv4, endIp: ipv4, netmask: ipv4, gateway: ipv4, networkCidr: cidr4, ipVersion: z.number().int(),
-    prefixLen: z.number().int(), ipRangeType: z.enum(['Normal']),
+    l3NetworkUuid: uuid,
+    startIp: ipv4,
+    endIp: ipv4,
+    netmask: ipv4,
+    gateway: ipv4,
+    networkCidr: cidr4,
+    ipVersion: z.number().int(),
+    prefixLen: z.number().int(),
+    ipRangeType: z.enum(['Normal']),
   },
-  edges: { l3Network: { to: 'l3Network', via: 'l3NetworkUuid', kind: 'parent', onDelete: 'cascade', inverse: 'ipRanges', inline: true } },
+  edges: {
+    l3Network: { to: 'l3Network', via: 'l3NetworkUuid', kind: 'parent', onDelete: 'cascade', inverse: 'ipRanges', inline: true },
+  },
   indexes: ['name', 'l3NetworkUuid'],
   columns: ['name', 'uuid', 'startIp', 'endIp', 'gateway'],
   apis: [
     attach('AddIpRange', 'POST', path, {
-      of: 'ipRange', workflow: 'ipRange.add', verb: 'create', summary: 'Give a network a range of addresses',
-      params: { ...createParams, startIp: ipv4, endIp: ipv4, netmask: ipv4, gateway: ipv4.optional(), ipRangeType: z.enum(['Normal']).optional() },
+      of: 'ipRange',
+      workflow: 'ipRange.add',
+      verb: 'create',
+      summary: 'Give a network a range of addresses',
+      params: {
+        ...createParams,
+        startIp: ipv4,
+        endIp: ipv4,
+        netmask: ipv4,
+        gateway: ipv4.optional(),
+        ipRangeType: z.enum(['Normal']).optional(),
+      },
     }),
     attach('AddIpRangeByNetworkCidr', 'POST', `${path}/by-cidr`, {
-      of: 'ipRange', workflow: 'ipRange.add', verb: 'create-by-cidr', summary: 'Give a network all addresses of a CIDR',
+      of: 'ipRange',
+      workflow: 'ipRange.add',
+      verb: 'create-by-cidr',
+      summary: 'Give a network all addresses of a CIDR',
       params: { ...createParams, networkCidr: cidr4, gateway: ipv4.optional(), ipRangeType: z.enum(['Normal']).optional() },
     }),
     query('QueryIpRange', '/l3-networks/ip-ranges', 'ipRange'),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { attach, create, defineResource, query, remove, update } from '../resource.ts'
+import { attach, create, query, remove, update } from '../api.ts'
+import { defineResource } from '../resource.ts'
 import { ifname, uuid } from '../scalars.ts'
 
 /**
@@ -7,28 +8,62 @@ import { ifname, uuid } from '../scalars.ts'
  * `physicalInterface: none` is ours: a bridge without an uplink, whose guests see only what is on the same host.
  */
 export const l2Network = defineResource({
-  name: 'l2Network', noun: 'l2-network', path: '/l2-networks',
+  name: 'l2Network',
+  noun: 'l2-network',
+  path: '/l2-networks',
   inventory: { sdk: 'L2NetworkInventory', java: 'org.zstack.header.network.l2.L2NetworkInventory' },
   summary: 'A layer 2 segment: a bridge on each host of the attached clusters',
   fields: {
-    zoneUuid: uuid, physicalInterface: ifname, type: z.string(), vSwitchType: z.string(), virtualNetworkId: z.number().int().nullable().optional(),
-    isolated: z.boolean().optional(), attachedClusterUuids: z.array(uuid),
+    zoneUuid: uuid,
+    physicalInterface: ifname,
+    type: z.string(),
+    vSwitchType: z.string(),
+    virtualNetworkId: z.number().int().nullable().optional(),
+    isolated: z.boolean().optional(),
+    attachedClusterUuids: z.array(uuid),
   },
   edges: {
     zone: { to: 'zone', via: 'zoneUuid', kind: 'parent', onDelete: 'cascade', inverse: 'l2Networks' },
-    clusters: { to: 'cluster', via: 'attachedClusterUuids', kind: 'parent', onDelete: 'detach', list: true, inverse: 'l2Networks', as: 'clusters' },
+    clusters: {
+      to: 'cluster',
+      via: 'attachedClusterUuids',
+      kind: 'parent',
+      onDelete: 'detach',
+      list: true,
+      inverse: 'l2Networks',
+      as: 'clusters',
+    },
   },
   indexes: ['name', 'zoneUuid', 'type', 'attachedClusterUuids'],
   columns: ['name', 'uuid', 'type', 'physicalInterface'],
   apis: [
     create('CreateL2NoVlanNetwork', '/l2-networks/no-vlan', {
-      of: 'l2Network', workflow: 'l2Network.create', summary: 'Create an untagged layer 2 network',
-      params: { zoneUuid: uuid, physicalInterface: ifname, type: z.string().max(64).optional(), vSwitchType: z.enum(['LinuxBridge']).optional(), isolated: z.boolean().optional() },
+      of: 'l2Network',
+      workflow: 'l2Network.create',
+      summary: 'Create an untagged layer 2 network',
+      params: {
+        zoneUuid: uuid,
+        physicalInterface: ifname,
+        type: z.string().max(64).optional(),
+        vSwitchType: z.enum(['LinuxBridge']).optional(),
+        isolated: z.boolean().optional(),
+      },
     }),
     query('QueryL2Network', '/l2-networks', 'l2Network'),
     update('UpdateL2Network', '/l2-networks/{uuid}/actions', 'l2Network'),
-    attach('AttachL2NetworkToCluster', 'POST', '/l2-networks/{l2NetworkUuid}/clusters/{clusterUuid}', { of: 'l2Network', workflow: 'l2Network.attach', verb: 'attach', params: { l2ProviderType: z.enum(['LinuxBridge']).optional() }, summary: 'Make a layer 2 network on the hosts of a cluster' }),
-    attach('DetachL2NetworkFromCluster', 'DELETE', '/l2-networks/{l2NetworkUuid}/clusters/{clusterUuid}', { of: 'l2Network', workflow: 'l2Network.detach', verb: 'detach', summary: 'Take a layer 2 network from the hosts of a cluster' }),
+    attach('AttachL2NetworkToCluster', 'POST', '/l2-networks/{l2NetworkUuid}/clusters/{clusterUuid}', {
+      of: 'l2Network',
+      workflow: 'l2Network.attach',
+      verb: 'attach',
+      params: { l2ProviderType: z.enum(['LinuxBridge']).optional() },
+      summary: 'Make a layer 2 network on the hosts of a cluster',
+    }),
+    attach('DetachL2NetworkFromCluster', 'DELETE', '/l2-networks/{l2NetworkUuid}/clusters/{clusterUuid}', {
+      of: 'l2Network',
+      workflow: 'l2Network.detach',
+      verb: 'detach',
+      summary: 'Take a layer 2 network from the hosts of a cluster',
+    }),
     remove('DeleteL2Network', '/l2-networks/{uuid}', 'l2Network'),
   ],
 })

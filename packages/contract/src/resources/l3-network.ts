@@ -1,16 +1,6 @@
 import { z } from 'zod'
-import {
-  attach,
-  call,
-  changeState,
-  create,
-  defineResource,
-  enabledDisabled,
-  enabledState,
-  query,
-  remove,
-  update,
-} from '../resource.ts'
+import { attach, call, changeState, create, query, remove, update } from '../api.ts'
+import { defineResource, enabledDisabled, enabledState } from '../resource.ts'
 import { hostname, ipv4, uuid } from '../scalars.ts'
 
 export const networkServiceType = z.enum(['DHCP', 'DNS', 'SNAT'])

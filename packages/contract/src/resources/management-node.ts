@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { call, defineResource, query } from '../resource.ts'
+import { call, query } from '../api.ts'
+import { defineResource } from '../resource.ts'
 import { time } from '../scalars.ts'
 
 /** A controller (ZStack: management node). */

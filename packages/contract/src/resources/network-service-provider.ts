@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { defineResource, query } from '../resource.ts'
+import { query } from '../api.ts'
+import { defineResource } from '../resource.ts'
 import { networkServiceType } from './l3-network.ts'
 
 /** Who can serve networks. One is built in: agent-vrouter (zstack-core §2.8). */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { defineResource, query } from '../resource.ts'
+import { query } from '../api.ts'
+import { defineResource } from '../resource.ts'
 import { ipv4, uuid } from '../scalars.ts'
 
 /** An address in use; key `<l3NetworkUuid>:<ip>`, so it can't be given twice (DESIGN §3). */

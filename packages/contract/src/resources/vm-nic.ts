@@ -1,15 +1,29 @@
 import { z } from 'zod'
-import { defineResource, query } from '../resource.ts'
+import { query } from '../api.ts'
+import { defineResource } from '../resource.ts'
 import { ifname, ipv4, mac, uuid } from '../scalars.ts'
 
 /** A network card of a VM. `internalName` is the tap device on the host (zstack-core §3.20). */
 export const vmNic = defineResource({
-  name: 'vmNic', noun: 'nic', path: '/vm-instances/nics',
+  name: 'vmNic',
+  noun: 'nic',
+  path: '/vm-instances/nics',
   inventory: { sdk: 'VmNicInventory', java: 'org.zstack.header.vm.VmNicInventory' },
   summary: 'A network card of a VM',
   fields: {
-    vmInstanceUuid: uuid, l3NetworkUuid: uuid, ip: ipv4, mac, hypervisorType: z.string(), netmask: ipv4, gateway: ipv4, ipVersion: z.number().int(), driverType: z.string(),
-    internalName: ifname, deviceId: z.number().int(), type: z.string(), state: z.enum(['enable', 'disable']),
+    vmInstanceUuid: uuid,
+    l3NetworkUuid: uuid,
+    ip: ipv4,
+    mac,
+    hypervisorType: z.string(),
+    netmask: ipv4,
+    gateway: ipv4,
+    ipVersion: z.number().int(),
+    driverType: z.string(),
+    internalName: ifname,
+    deviceId: z.number().int(),
+    type: z.string(),
+    state: z.enum(['enable', 'disable']),
   },
   edges: {
     vmInstance: { to: 'vmInstance', via: 'vmInstanceUuid', kind: 'parent', onDelete: 'cascade', inverse: 'vmNics', inline: true },
@@ -22,8 +36,13 @@ export const vmNic = defineResource({
 
 /** A MAC address in use; key is the MAC. */
 export const usedMac = defineResource({
-  name: 'usedMac', noun: 'mac', path: '/vm-instances/macs', summary: 'A MAC address that is in use',
+  name: 'usedMac',
+  noun: 'mac',
+  path: '/vm-instances/macs',
+  summary: 'A MAC address that is in use',
   fields: { vmNicUuid: uuid },
   edges: { vmNic: { to: 'vmNic', via: 'vmNicUuid', kind: 'parent', onDelete: 'cascade', inverse: 'macs' } },
-  indexes: ['vmNicUuid'], columns: ['uuid'], apis: [],
+  indexes: ['vmNicUuid'],
+  columns: ['uuid'],
+  apis: [],
 })

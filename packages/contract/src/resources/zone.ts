@@ -1,9 +1,12 @@
 import { z } from 'zod'
-import { changeState, create, defineResource, enabledDisabled, enabledState, query, remove, update } from '../resource.ts'
+import { changeState, create, query, remove, update } from '../api.ts'
+import { defineResource, enabledDisabled, enabledState } from '../resource.ts'
 
 /** A site's outermost container (zstack-core §2.1). */
 export const zone = defineResource({
-  name: 'zone', noun: 'zone', path: '/zones',
+  name: 'zone',
+  noun: 'zone',
+  path: '/zones',
   inventory: { sdk: 'ZoneInventory', java: 'org.zstack.header.zone.ZoneInventory' },
   summary: 'The outermost container: everything of one place',
   fields: { state: enabledState, type: z.string(), isDefault: z.boolean() },
@@ -12,7 +15,12 @@ export const zone = defineResource({
   indexes: ['name', 'state'],
   columns: ['name', 'uuid', 'state'],
   apis: [
-    create('CreateZone', '/zones', { of: 'zone', workflow: 'zone.create', params: { isDefault: z.boolean().optional() }, summary: 'Create a zone' }),
+    create('CreateZone', '/zones', {
+      of: 'zone',
+      workflow: 'zone.create',
+      params: { isDefault: z.boolean().optional() },
+      summary: 'Create a zone',
+    }),
     query('QueryZone', '/zones', 'zone'),
     update('UpdateZone', '/zones/{uuid}/actions', 'zone', { isDefault: z.boolean().optional() }),
     changeState('ChangeZoneState', '/zones/{uuid}/actions', 'zone', ['enable', 'disable']),

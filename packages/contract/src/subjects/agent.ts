@@ -19,12 +19,16 @@ export const digestReply = z.object({ digest: z.string(), entries: z.array(diges
  */
 export const condition = z.enum(['Ready', 'Working', 'Failed', 'Refused', 'Gone', 'Orphaned'])
 export const status = z.object({
-  noun: z.string(), uuid, generation: generation.nullable(), condition,
+  noun: z.string(),
+  uuid,
+  generation: generation.nullable(),
+  condition,
   /** an ErrorBody when Failed or Refused */
   error: z.record(z.string(), z.unknown()).nullable(),
   /** noun's own facts: VM power, volume sizes, lease, … */
   observed: z.record(z.string(), z.unknown()),
-  at: time, bootId: z.string(),
+  at: time,
+  bootId: z.string(),
 })
 export type Status = z.infer<typeof status>
 /** `do.agent.<agentUuid>.statuses`: all of them, after a loss of contact. */
@@ -32,7 +36,15 @@ export const statusesReply = z.object({ statuses: z.array(status) })
 
 /** `hb`, every 5 s and at once when something changes. Never recorded. */
 export const heartbeat = z.object({
-  agentUuid: uuid, kind: agentKind, version: z.string(), bootId: z.string(), machineId: z.string(), uptimeMs: z.number(), digest: z.string(), statusDigest: z.string(), at: time,
+  agentUuid: uuid,
+  kind: agentKind,
+  version: z.string(),
+  bootId: z.string(),
+  machineId: z.string(),
+  uptimeMs: z.number(),
+  digest: z.string(),
+  statusDigest: z.string(),
+  at: time,
 })
 export type Heartbeat = z.infer<typeof heartbeat>
 export const HEARTBEAT_MS = 5_000
@@ -43,19 +55,36 @@ export const HEARTBEAT_LOST_MS = 16_000
 export const command = z.object({
   id: z.string().regex(/^[0-9a-zA-Z_-]{1,128}$/),
   /** time left, counted on the receiver's monotonic clock */
-  deadlineMs: z.number().int().min(1), epoch: z.number().int(), mode: z.enum(['apply', 'plan']), input: z.record(z.string(), z.unknown()),
+  deadlineMs: z.number().int().min(1),
+  epoch: z.number().int(),
+  mode: z.enum(['apply', 'plan']),
+  input: z.record(z.string(), z.unknown()),
 })
 export type Command = z.infer<typeof command>
 export const commandReply = z.object({ id: z.string(), output: z.record(z.string(), z.unknown()) })
 
 /** `progress.<commandId>`: at least once a second while bytes move. */
-export const progress = z.object({ step: z.string(), doneBytes: bytes.optional(), totalBytes: bytes.optional(), remainingMs: z.number().optional(), percent: z.number().min(0).max(100).optional(), at: time })
+export const progress = z.object({
+  step: z.string(),
+  doneBytes: bytes.optional(),
+  totalBytes: bytes.optional(),
+  remainingMs: z.number().optional(),
+  percent: z.number().min(0).max(100).optional(),
+  at: time,
+})
 export type Progress = z.infer<typeof progress>
 
 /** `do.agent.<agentUuid>.inventory`: everything on the host that carries our mark, for `audit`. */
-export const inventoryItem = z.object({ kind: z.string(), id: z.string(), owner: z.string().nullable(), facts: z.record(z.string(), z.unknown()) })
+export const inventoryItem = z.object({
+  kind: z.string(),
+  id: z.string(),
+  owner: z.string().nullable(),
+  facts: z.record(z.string(), z.unknown()),
+})
 export const inventoryReply = z.object({ items: z.array(inventoryItem) })
 export type InventoryItem = z.infer<typeof inventoryItem>
 
 /** `do.agent.<agentUuid>.plan`: what a sync of these documents would change, without doing it. */
-export const planReply = z.object({ changes: z.array(z.object({ noun: z.string(), uuid, change: z.record(z.string(), z.unknown()) })) })
+export const planReply = z.object({
+  changes: z.array(z.object({ noun: z.string(), uuid, change: z.record(z.string(), z.unknown()) })),
+})

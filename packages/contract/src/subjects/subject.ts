@@ -5,9 +5,11 @@ const root = 'skerry.v1'
 
 export const subjects = {
   /** to an agent, request/reply; `resourceUuid` is the agent's own uuid for verbs about itself */
-  do: (kind: AgentKind, agentUuid: string, noun: string, resourceUuid: string, verb: string) => `${root}.agent.${kind}.${agentUuid}.do.${noun}.${resourceUuid}.${verb}`,
+  do: (kind: AgentKind, agentUuid: string, ...[noun, resourceUuid, verb]: [noun: string, resourceUuid: string, verb: string]) =>
+    `${root}.agent.${kind}.${agentUuid}.do.${noun}.${resourceUuid}.${verb}`,
   doAll: (kind: AgentKind, agentUuid: string) => `${root}.agent.${kind}.${agentUuid}.do.>`,
-  status: (kind: AgentKind, agentUuid: string, noun: string, uuid: string) => `${root}.agent.${kind}.${agentUuid}.status.${noun}.${uuid}`,
+  status: (kind: AgentKind, agentUuid: string, noun: string, uuid: string) =>
+    `${root}.agent.${kind}.${agentUuid}.status.${noun}.${uuid}`,
   statusOfAll: `${root}.agent.*.*.status.*.*`,
   progress: (kind: AgentKind, agentUuid: string, commandId: string) => `${root}.agent.${kind}.${agentUuid}.progress.${commandId}`,
   progressOfAll: `${root}.agent.*.*.progress.*`,
@@ -17,7 +19,8 @@ export const subjects = {
   heartbeat: (kind: AgentKind, agentUuid: string) => `${root}.agent.${kind}.${agentUuid}.hb`,
   heartbeatOfAll: `${root}.agent.*.*.hb`,
   /** bytes of a console session */
-  io: (kind: AgentKind, agentUuid: string, session: string, way: 'in' | 'out') => `${root}.agent.${kind}.${agentUuid}.io.${session}.${way}`,
+  io: (kind: AgentKind, agentUuid: string, session: string, way: 'in' | 'out') =>
+    `${root}.agent.${kind}.${agentUuid}.io.${session}.${way}`,
   api: (noun: string, resourceUuid: string | undefined, verb: string) => `${root}.api.${noun}.${resourceUuid ?? '-'}.${verb}`,
   event: (noun: string, uuid: string, event: string) => `${root}.evt.${noun}.${uuid}.${event}`,
   eventOfAll: `${root}.evt.>`,

@@ -18,7 +18,11 @@ export function addressOf(vm: Row): string | undefined {
 }
 
 /** What the guest said. */
-export async function waitForAnswer({ exec, sleep, nowMs }: AnswerPorts, l3NetworkUuid: string, address: string): Promise<string> {
+export async function waitForAnswer(
+  { exec, sleep, nowMs }: AnswerPorts,
+  l3NetworkUuid: string,
+  address: string,
+): Promise<string> {
   const netns = routerNetns(l3NetworkUuid)
   const until = nowMs() + CEILING_MS
   let last = ''
@@ -33,5 +37,8 @@ export async function waitForAnswer({ exec, sleep, nowMs }: AnswerPorts, l3Netwo
     await sleep(STEP_MS)
   }
   const remedy = 'skerry get vm, skerry console hello, and the logs of agent-kvm and agent-vrouter say more'
-  throw new SkerryError('deadline-exceeded', `the guest did not answer at http://${address}/ within ${CEILING_MS / 1000} s`, { last, remedy })
+  throw new SkerryError('deadline-exceeded', `the guest did not answer at http://${address}/ within ${CEILING_MS / 1000} s`, {
+    last,
+    remedy,
+  })
 }

@@ -34,7 +34,11 @@ export async function ensureGround(o: DemoInputs): Promise<Ground> {
   const clusterParams = { zoneUuid: zone, hypervisorType: 'KVM' }
   const inZone = [`zoneUuid=${zone}`]
   const cluster = uuidOf(
-    await ensure(client, { resource: 'cluster', name: 'cluster1', where: inZone, api: 'CreateCluster', params: clusterParams }, say),
+    await ensure(
+      client,
+      { resource: 'cluster', name: 'cluster1', where: inZone, api: 'CreateCluster', params: clusterParams },
+      say,
+    ),
   )
   const hostParams = { managementIp, clusterUuid: cluster, ...UNUSED }
   await ensure(client, { resource: 'host', name: 'host1', where: inZone, api: 'AddKVMHost', params: hostParams }, say)
@@ -52,7 +56,11 @@ export async function ensureGround(o: DemoInputs): Promise<Ground> {
     params: { clusterUuid: cluster, primaryStorageUuid: uuidOf(primary) },
   })
   const storeParams = { hostname: managementIp, url: o.imagesPath, ...UNUSED }
-  const store = await ensure(client, { resource: 'backupStorage', name: 'images', api: 'AddImageStoreBackupStorage', params: storeParams }, say)
+  const store = await ensure(
+    client,
+    { resource: 'backupStorage', name: 'images', api: 'AddImageStoreBackupStorage', params: storeParams },
+    say,
+  )
   await ensureAttached(client, {
     row: store.row,
     field: 'attachedZoneUuids',
@@ -68,9 +76,19 @@ export async function ensureNetwork(o: DemoInputs, { zone, cluster }: Ground): P
   const { client, say } = o
   const l2Params = { zoneUuid: zone, physicalInterface: 'none' }
   const where = [`zoneUuid=${zone}`]
-  const l2 = await ensure(client, { resource: 'l2Network', name: 'net1', where, api: 'CreateL2NoVlanNetwork', params: l2Params }, say)
+  const l2 = await ensure(
+    client,
+    { resource: 'l2Network', name: 'net1', where, api: 'CreateL2NoVlanNetwork', params: l2Params },
+    say,
+  )
   const params = { l2NetworkUuid: uuidOf(l2), clusterUuid: cluster }
-  await ensureAttached(client, { row: l2.row, field: 'attachedClusterUuids', value: cluster, api: 'AttachL2NetworkToCluster', params })
+  await ensureAttached(client, {
+    row: l2.row,
+    field: 'attachedClusterUuids',
+    value: cluster,
+    api: 'AttachL2NetworkToCluster',
+    params,
+  })
   const l3Params = { l2NetworkUuid: uuidOf(l2) }
   const l3 = await ensure(client, { resource: 'l3Network', name: 'net1', where, api: 'CreateL3Network', params: l3Params }, say)
   const l3NetworkUuid = uuidOf(l3)
@@ -86,7 +104,9 @@ async function ensureServices(client: Client, l3: Row): Promise<void> {
   const missing = SERVICES.filter((service) => !have.includes(service))
   if (missing.length === 0) return
   const { inventories } = await client.query('networkServiceProvider')
-  const provider = inventories.find((row) => missing.every((service) => (row['networkServiceTypes'] as string[]).includes(service)))
+  const provider = inventories.find((row) =>
+    missing.every((service) => (row['networkServiceTypes'] as string[]).includes(service)),
+  )
   if (!provider) throw new Error(`no network service provider offers ${missing.join(', ')}`)
   const params = { l3NetworkUuid: l3['uuid'], networkServices: { [provider['uuid'] as string]: missing } }
   await client.call('AttachNetworkServiceToL3Network', params, { wait: true })
@@ -112,6 +132,10 @@ export async function ensureVm(o: DemoInputs, ground: Ground, l3NetworkUuid: str
   const tiny = await ensure(client, { resource: 'image', name: 'tiny', api: 'AddImage', params: imageParams }, say)
   const vmParams = { instanceOfferingUuid: uuidOf(small), imageUuid: uuidOf(tiny), l3NetworkUuids: [l3NetworkUuid] }
   const where = ['state!=Destroyed']
-  const vm = await ensure(client, { resource: 'vmInstance', name: 'hello', where, api: 'CreateVmInstance', params: vmParams }, say)
+  const vm = await ensure(
+    client,
+    { resource: 'vmInstance', name: 'hello', where, api: 'CreateVmInstance', params: vmParams },
+    say,
+  )
   return vm.row
 }

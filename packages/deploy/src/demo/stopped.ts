@@ -27,12 +27,19 @@ export async function stopGuests(ports: GuestPorts, managementIp: string, say: (
   await Promise.all(
     inventories.map(async (vm) => {
       say(`stops ${vm['name']}`)
-      await client.call('StopVmInstance', { uuid: vm['uuid'], type: 'grace' }, { wait: true }).catch((error) => failures.push(error))
+      await client
+        .call('StopVmInstance', { uuid: vm['uuid'], type: 'grace' }, { wait: true })
+        .catch((error) => failures.push(error))
     }),
   )
   if (failures.length > 0) {
     const message = `${failures.length} of ${uuids.length} guests could not be stopped`
-    throw new SkerryError('internal', message, { remedy: 'skerry get vm shows which; stop them and run down again' }, { cause: failures[0] })
+    throw new SkerryError(
+      'internal',
+      message,
+      { remedy: 'skerry get vm shows which; stop them and run down again' },
+      { cause: failures[0] },
+    )
   }
 }
 

@@ -63,7 +63,10 @@ export function ownLibvirt(layout: Layout): OwnLibvirt {
   return {
     uri: `qemu+unix:///system?socket=${encodeURIComponent(socket)}`,
     socket,
-    services: [daemon('virtlogd', ['virtlogd', '-p', '/run/virtlogd.pid']), daemon('libvirtd', ['libvirtd', '-p', '/run/libvirtd.pid'])],
+    services: [
+      daemon('virtlogd', ['virtlogd', '-p', '/run/virtlogd.pid']),
+      daemon('libvirtd', ['libvirtd', '-p', '/run/libvirtd.pid']),
+    ],
   }
 }
 
@@ -74,12 +77,19 @@ export async function prepareOwnLibvirt(
 ): Promise<void> {
   const { files, exec } = ports
   await forgetEarlierBoot(files, layout, ids.bootId)
-  for (const folder of [...Object.keys(BOUND), 'run/libvirt', 'run/lock', 'etc/qemu']) await files.makeDir(`${layout.libvirt}/${folder}`)
+  for (const folder of [...Object.keys(BOUND), 'run/libvirt', 'run/lock', 'etc/qemu'])
+    await files.makeDir(`${layout.libvirt}/${folder}`)
   const etc = `${layout.libvirt}/etc`
   await writeIfChanged(files, `${layout.libvirt}/in-private-folders`, ENTER, 0o755)
   await writeIfChanged(files, `${etc}/qemu.conf`, QEMU_CONF, 0o644)
   await writeIfChanged(files, `${etc}/virtlogd.conf`, '', 0o644)
-  const libvirtdConf = [`host_uuid = "${dashed(ids.hostUuid)}"`, 'unix_sock_rw_perms = "0700"', 'auth_unix_ro = "none"', 'auth_unix_rw = "none"', '']
+  const libvirtdConf = [
+    `host_uuid = "${dashed(ids.hostUuid)}"`,
+    'unix_sock_rw_perms = "0700"',
+    'auth_unix_ro = "none"',
+    'auth_unix_rw = "none"',
+    '',
+  ]
   await writeIfChanged(files, `${etc}/libvirtd.conf`, libvirtdConf.join('\n'), 0o644)
   // network filters are the one piece of stock configuration that interface definitions refer to
   const filters = await files.stat('/etc/libvirt/nwfilter')

@@ -20,7 +20,10 @@ export type ServiceSpec = z.infer<typeof serviceSpec>
 export const servicesFile = z.object({ services: z.array(serviceSpec) })
 
 /** Same program, same hash: a service whose hash changed is restarted. */
-export const specHash = (spec: ServiceSpec): string => createHash('sha256').update(JSON.stringify(serviceSpec.parse(spec))).digest('hex')
+export const specHash = (spec: ServiceSpec): string =>
+  createHash('sha256')
+    .update(JSON.stringify(serviceSpec.parse(spec)))
+    .digest('hex')
 
 export interface ServiceStatus {
   name: string

@@ -48,7 +48,9 @@ export function systemdManager({ exec, files }: ManagerPorts, siteName: string):
     exec.run('systemctl', args, { timeoutMs: TIMEOUT_MS, okCodes })
   const ours = async (): Promise<string[]> => {
     const names = ((await files.list(UNITS)) ?? []).filter((name) => name.startsWith(`${siteName}-`) && name.endsWith('.service'))
-    const marked = await Promise.all(names.map(async (name) => (await files.read(`${UNITS}/${name}`))?.startsWith(markOf(siteName))))
+    const marked = await Promise.all(
+      names.map(async (name) => (await files.read(`${UNITS}/${name}`))?.startsWith(markOf(siteName))),
+    )
     return names.filter((_, i) => marked[i])
   }
   const end = async (units: readonly string[]) => {

@@ -3,7 +3,7 @@
  * changes nothing but a server certificate that is about to end or lacks a name.
  */
 import { hostname, networkInterfaces } from 'node:os'
-import { createCa, createSite, credsFile, issueServerCert, issueUser, serverConfig, type Site } from '@skerry/bus'
+import { createCa, createSite, credsFile, issueServerCert, issueUser, type Site, serverConfig } from '@skerry/bus'
 import { hostname as hostnameSchema } from '@skerry/contract'
 import type { Files } from '@skerry/host'
 import { z } from 'zod'
@@ -73,7 +73,9 @@ function serverNames({ http, nats }: Settings): { names: string[]; ips: string[]
 }
 
 const machineAddresses = () =>
-  Object.values(networkInterfaces()).flatMap((list) => (list ?? []).filter((i) => !i.internal && i.family === 'IPv4').map((i) => i.address))
+  Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? []).filter((i) => !i.internal && i.family === 'IPv4').map((i) => i.address),
+  )
 
 /** What agents are told to connect to: an address that other machines reach, where NATS listens beyond loopback. */
 export function natsPublicUrl({ nats }: Settings): string {

@@ -20,16 +20,14 @@ export const prepareFolders: Step = async (up) => {
 
 /** Decided once: a libvirtd that somebody starts later must not take the guests of a running site over. */
 async function firstRecord(up: Up): Promise<SiteRecord> {
-  const { settings, systemd, host } = up
+  const { settings, systemd } = up
   const wanted = settings.libvirt === 'auto' ? ((await listens(SYSTEM_SOCKET)) ? 'system' : 'own') : settings.libvirt
-  const forward = (await host.files.read('/proc/sys/net/ipv4/ip_forward'))?.trim()
   return {
     siteName: settings.siteName,
     url: controllerUrl(settings),
     managementIp: MANAGEMENT_IP,
     manager: systemd ? 'systemd' : 'supervisor',
     libvirt: wanted,
-    ipForward: forward === '1' ? '1' : '0',
     cliConfig: null,
     guest: null,
   }
@@ -39,9 +37,10 @@ export const installPrograms: Step = async (up) => {
   const { host, layout, node, sleep, settings } = up
   const bundles = await installBundles({ exec: host.exec, files: host.files, layout, dist: up.dist })
   up.found.bundles = bundles
-  const ports = { exec: host.exec, files: host.files, layout, node, sleep }
+  const ports = { exec: host.exec, files: host.files, processes: host.process, layout, node, sleep }
   const { manager } = need(up, 'record')
-  up.found.manager = manager === 'systemd' ? systemdManager(ports, settings.siteName) : supervisorManager(ports, bundles.supervisor)
+  up.found.manager =
+    manager === 'systemd' ? systemdManager(ports, settings.siteName) : supervisorManager(ports, bundles.supervisor)
 }
 
 /** A port that another program holds is found before our own fails on it again and again. */
@@ -58,7 +57,9 @@ async function mustBeFree(up: Up, { addr, port }: { addr: string; port: number }
   const { stdout } = await up.host.exec.run('ss', ['-Hltnp', `sport = :${port}`], { timeoutMs: 5_000, okCodes: [0, 1, 255] })
   const holder = /users:\(\("([^"]+)",pid=(\d+)/.exec(stdout)
   const who = holder ? `${holder[1]} (pid ${holder[2]})` : 'another program'
-  throw new SkerryError('in-use', `${addr}:${port} is taken by ${who}`, { remedy: `end it, or choose another: ${setting} ./scripts/up` })
+  throw new SkerryError('in-use', `${addr}:${port} is taken by ${who}`, {
+    remedy: `end it, or choose another: ${setting} ./scripts/up`,
+  })
 }
 
 function connects(host: string, port: number): Promise<boolean> {

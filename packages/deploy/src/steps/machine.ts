@@ -43,7 +43,10 @@ export const chooseLibvirt: Step = async (up) => {
   up.found.libvirt = { uri: SYSTEM_URI, services: [] }
   // socket activation starts it; enabling the socket is what its package does
   if (systemd) await host.exec.run('systemctl', ['start', 'libvirtd.socket'], { timeoutMs: 30_000, okCodes: [0, 5] })
-  const { code, stderr } = await host.exec.run('virsh', ['-q', '-c', SYSTEM_URI, 'version'], { timeoutMs: 20_000, okCodes: [0, 1] })
+  const { code, stderr } = await host.exec.run('virsh', ['-q', '-c', SYSTEM_URI, 'version'], {
+    timeoutMs: 20_000,
+    okCodes: [0, 1],
+  })
   if (code !== 0) {
     const remedy = systemd ? 'systemctl status libvirtd' : "start the machine's libvirtd, or run with SKERRY_LIBVIRT=own"
     throw new SkerryError('host-command-failed', `the machine's libvirtd does not answer: ${stderr.trim()}`, { remedy })

@@ -1,7 +1,8 @@
 /** What a person sees and uses: the command line's context, and the demo. */
-import { startStopped } from '../demo/stopped.ts'
+
 import { addressOf, waitForAnswer } from '../demo/answer.ts'
 import { type DemoInputs, ensureGround, ensureNetwork, ensureVm } from '../demo/resources.ts'
+import { startStopped } from '../demo/stopped.ts'
 import { writeRecord } from '../record.ts'
 import { controllerUrl, natsPublicUrl } from '../site/secrets.ts'
 import { MANAGEMENT_IP, need, type Step, type Up } from './state.ts'

@@ -1,5 +1,6 @@
 /** The supervisor's socket: one request and one answer a connection, a line of JSON each. */
 import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { type ErrorBody, fromErrorBody, SkerryError, toErrorBody } from '@skerry/contract'
 import { z } from 'zod'
@@ -11,6 +12,8 @@ export const request = z.discriminatedUnion('verb', [
   z.object({ verb: z.literal('restart'), name: z.string() }),
   /** Ends all services, then the supervisor. */
   z.object({ verb: z.literal('stop') }),
+  /** Ends the supervisor alone; another adopts its services. */
+  z.object({ verb: z.literal('leave') }),
 ])
 export type Request = z.infer<typeof request>
 
@@ -24,7 +27,6 @@ const MAX_LINE = 64 * 1024
 /** Undefined: another supervisor answers there already. A socket that nobody serves is replaced. */
 export async function serveControl(path: string, answer: (asked: Request) => Promise<Answer>): Promise<Server | undefined> {
   if ((await askControl(path, { verb: 'status' }, 5_000)) !== undefined) return undefined
-  const { rm } = await import('node:fs/promises')
   await rm(path, { force: true })
   const server = createServer((socket) => serve(socket, answer))
   server.listen(path)
@@ -60,7 +62,9 @@ export function askControl(path: string, asked: Request, timeoutMs: number): Pro
     let text = ''
     socket.setTimeout(timeoutMs, () => {
       socket.destroy()
-      reject(new SkerryError('deadline-exceeded', `the supervisor did not answer within ${timeoutMs} ms`, { path, verb: asked.verb }))
+      reject(
+        new SkerryError('deadline-exceeded', `the supervisor did not answer within ${timeoutMs} ms`, { path, verb: asked.verb }),
+      )
     })
     socket.setEncoding('utf8')
     socket.on('connect', () => socket.write(`${JSON.stringify(asked)}\n`))
@@ -77,8 +81,8 @@ export function askControl(path: string, asked: Request, timeoutMs: number): Pro
 }
 
 function settle(text: string, resolve: (answer: Answer | undefined) => void, reject: (error: Error) => void): void {
-  if (text === '') return resolve(undefined) // it ended before it answered
-  const parsed = JSON.parse(text) as { ok: Answer } | { error: ErrorBody }
+  // nothing: it ended before it answered
+  const parsed = text === '' ? { ok: undefined } : (JSON.parse(text) as { ok: Answer } | { error: ErrorBody })
   if ('ok' in parsed) resolve(parsed.ok)
   else reject(fromErrorBody(parsed.error))
 }

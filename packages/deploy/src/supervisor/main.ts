@@ -30,10 +30,9 @@ async function main(runDir: string | undefined): Promise<void> {
   const server = await serveControl(`${runDir}/supervisor.sock`, async (asked) => {
     if (asked.verb === 'reload') await supervisor.reload()
     if (asked.verb === 'restart') await supervisor.restart(asked.name)
-    if (asked.verb === 'stop') {
-      await end('it was asked to')
-      setTimeout(() => process.exit(0), 50) // the answer goes out first
-    }
+    if (asked.verb === 'stop') await end('it was asked to')
+    // the answer goes out first
+    if (asked.verb === 'stop' || asked.verb === 'leave') setTimeout(() => process.exit(0), 50)
     return { pid: process.pid, services: supervisor.status() }
   })
   if (!server) return log({ runDir }, 'another supervisor runs here; this one ends')

@@ -1,5 +1,5 @@
 /** `<run>/<name>.pid`: which process a service is. Pid and start time together, because pids are used again. */
-import type { Files, ProcessIdentity, Processes } from '@skerry/host'
+import type { Files, Processes, ProcessIdentity } from '@skerry/host'
 import { z } from 'zod'
 
 const pidFile = z.object({ pid: z.number().int().positive(), startTicks: z.number(), hash: z.string() })

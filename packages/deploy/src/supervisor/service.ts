@@ -1,5 +1,5 @@
 /** One supervised program: started or adopted, started again when it dies, ended when asked. */
-import type { Exec, Files, ProcessIdentity, Processes } from '@skerry/host'
+import type { Exec, Files, Processes, ProcessIdentity } from '@skerry/host'
 import { type ServiceSpec, type ServiceStatus, specHash } from '../services/spec.ts'
 import { findRecorded, pidPath, record } from './pid-file.ts'
 
@@ -43,7 +43,13 @@ export class Service {
   }
 
   status(): ServiceStatus {
-    return { name: this.name, state: this.#state, pid: this.#who?.pid ?? null, restarts: this.#restarts, lastExit: this.#lastExit }
+    return {
+      name: this.name,
+      state: this.#state,
+      pid: this.#who?.pid ?? null,
+      restarts: this.#restarts,
+      lastExit: this.#lastExit,
+    }
   }
 
   /** Takes over the process that a supervisor before us started, if it runs the same program; else starts it (anew). */

@@ -1,0 +1,3 @@
+export async function benchVm(_o: unknown): Promise<{ results: []; voided: [] }> {
+  return { results: [], voided: [] }
+}
