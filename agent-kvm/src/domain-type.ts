@@ -18,16 +18,28 @@ export interface Probing {
 const answer = z.object({ bootId: z.string(), payload: z.string(), accel: z.enum(['kvm', 'tcg']), reason: z.string().nullable() })
 
 /** Never throws for want of KVM: whatever goes wrong is a reason for TCG. */
-export async function probeDomainType({ host, bootId, stateDir, payload: given, probe }: Probing): Promise<{ domainType: 'kvm' | 'qemu'; reason: string | null }> {
+export async function probeDomainType({
+  host,
+  bootId,
+  stateDir,
+  payload: given,
+  probe,
+}: Probing): Promise<{ domainType: 'kvm' | 'qemu'; reason: string | null }> {
   if (!(await host.files.stat('/dev/kvm'))) return { domainType: 'qemu', reason: 'there is no /dev/kvm' }
   const payload = given ?? (await ownKernel(host))
-  if (!payload) return { domainType: 'qemu', reason: 'no kernel was found in /boot to try KVM with; give --probe-kernel and --probe-marker' }
+  if (!payload)
+    return { domainType: 'qemu', reason: 'no kernel was found in /boot to try KVM with; give --probe-kernel and --probe-marker' }
   const file = `${stateDir}/kvm-probe.json`
   const key = JSON.stringify(payload)
   const before = answer.safeParse(parse(await host.files.read(file)))
   const known = before.success && before.data.bootId === bootId && before.data.payload === key ? before.data : undefined
   const result = known ?? (await probe(payload))
-  if (!known) await host.files.write(file, `${JSON.stringify({ bootId, payload: key, accel: result.accel, reason: result.reason })}\n`, 0o600)
+  if (!known)
+    await host.files.write(
+      file,
+      `${JSON.stringify({ bootId, payload: key, accel: result.accel, reason: result.reason })}\n`,
+      0o600,
+    )
   return { domainType: result.accel === 'kvm' ? 'kvm' : 'qemu', reason: result.reason }
 }
 

@@ -21,14 +21,24 @@ export async function inventory(ports: InventoryPorts): Promise<InventoryItem[]>
   return [...domains, ...links]
 }
 
-const powers: Readonly<Record<string, string>> = { shutoff: 'Stopped', paused: 'Paused', pmsuspended: 'Paused', crashed: 'Crashed', nostate: 'Unknown' }
+const powers: Readonly<Record<string, string>> = {
+  shutoff: 'Stopped',
+  paused: 'Paused',
+  pmsuspended: 'Paused',
+  crashed: 'Crashed',
+  nostate: 'Unknown',
+}
 
 async function domainItems({ libvirt }: InventoryPorts): Promise<InventoryItem[]> {
   const rows = (await libvirt.call('listDomains', { metadataUri: markNamespace }, { timeoutMs: TIMEOUT_MS })).filter(isOurs)
   return Promise.all(
     rows.map(async ({ uuid, state }) => {
       const { disks, nics } = parseDomain(await libvirt.call('domainXml', { uuid }, { timeoutMs: TIMEOUT_MS }))
-      const facts = { power: powers[state] ?? 'Running', disks: disks.flatMap((d) => d.file ?? []), taps: nics.flatMap((n) => n.tap ?? []) }
+      const facts = {
+        power: powers[state] ?? 'Running',
+        disks: disks.flatMap((d) => d.file ?? []),
+        taps: nics.flatMap((n) => n.tap ?? []),
+      }
       return { kind: 'domain', id: uuid, owner: uuid, facts }
     }),
   )
@@ -41,7 +51,8 @@ async function linkItems({ host, ledger }: InventoryPorts): Promise<InventoryIte
     for (const { tap, nicUuid } of (spec as kvmDesired.VmSpec | undefined)?.nics ?? []) nicOfTap.set(tap, nicUuid)
   }
   return links.flatMap((link): InventoryItem[] => {
-    if (TAP.test(link.name)) return [{ kind: 'tap', id: link.name, owner: nicOfTap.get(link.name) ?? null, facts: { bridge: link.master, up: link.up } }]
+    if (TAP.test(link.name))
+      return [{ kind: 'tap', id: link.name, owner: nicOfTap.get(link.name) ?? null, facts: { bridge: link.master, up: link.up } }]
     if (link.kind !== 'bridge') return []
     const owner = ownerOf(link.alias)
     if (owner === null && !BRIDGE.test(link.name)) return []

@@ -17,6 +17,7 @@ import type { MemoryPort } from './memory.ts'
 import { applyVm } from './vms/apply.ts'
 import { type SeenVm, VmObserver, type VmPorts } from './vms/observe.ts'
 import { planVms, reportVm, type VmChange } from './vms/plan.ts'
+import { nextLookMs } from './vms/power.ts'
 
 export interface KvmPorts {
   host: Host
@@ -90,7 +91,10 @@ export function bridgeModule(ports: BridgePorts, alarm: Alarm): Module<kvmDesire
   }
 }
 
-export function vmModule(ports: VmPorts, alarm: Alarm): { module: Module<kvmDesired.VmSpec, SeenVm, VmChange>; observer: VmObserver } {
+export function vmModule(
+  ports: VmPorts,
+  alarm: Alarm,
+): { module: Module<kvmDesired.VmSpec, SeenVm, VmChange>; observer: VmObserver } {
   const observer = new VmObserver(ports)
   const { config } = ports
   const module: Module<kvmDesired.VmSpec, SeenVm, VmChange> = {
@@ -101,7 +105,7 @@ export function vmModule(ports: VmPorts, alarm: Alarm): { module: Module<kvmDesi
     async observe(context) {
       const seen = await observer.observe(context)
       for (const { uuid, domain, memory, atMs } of seen) {
-        if (domain?.active && memory.asked) alarm.in(`vm/${uuid}`, memory.asked.atMs + memory.asked.graceMs - atMs)
+        if (domain?.active && memory.asked) alarm.in(`vm/${uuid}`, nextLookMs(memory.asked) - atMs)
       }
       return seen
     },

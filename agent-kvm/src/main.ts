@@ -12,12 +12,26 @@ const monotonicMs = () => Number(process.hrtime.bigint() / NS_PER_MS)
 
 async function build(host: Host, context: BuildContext, { libvirtUri, domainType, payload }: KvmOptions) {
   const { identity, log, stateDir } = context
-  const probe = { host, bootId: identity.bootId, stateDir, payload, probe: (of: Parameters<typeof probeKvm>[0]['payload']) => probeKvm({ exec: spawnProbe, payload: of }) }
+  const probe = {
+    host,
+    bootId: identity.bootId,
+    stateDir,
+    payload,
+    probe: (of: Parameters<typeof probeKvm>[0]['payload']) => probeKvm({ exec: spawnProbe, payload: of }),
+  }
   const chosen = domainType === 'probe' ? await probeDomainType(probe) : { domainType, reason: 'it was given' }
   log.info({ ...chosen }, chosen.domainType === 'kvm' ? 'guests run on KVM' : 'guests run on TCG, which is slow')
   const env = { PATH: process.env['PATH'] ?? '' }
   const libvirt = superviseLibvirt({ uri: libvirtUri, env, log: (text) => log.warn({ libvirt: text.trim() }, 'libvirt backend') })
-  return kvmAgent({ ...context, host, libvirt, monotonicMs, domainType: chosen.domainType, agentUuid: identity.uuid, bootId: identity.bootId })
+  return kvmAgent({
+    ...context,
+    host,
+    libvirt,
+    monotonicMs,
+    domainType: chosen.domainType,
+    agentUuid: identity.uuid,
+    bootId: identity.bootId,
+  })
 }
 
 let given: ReturnType<typeof readKvmOptions>

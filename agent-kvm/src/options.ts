@@ -28,7 +28,10 @@ const OWN = {
 } as const
 
 /** Takes its own arguments out of `argv`; `rest` is for the shared settings. Throws `invalid-argument` naming what is wrong. */
-export function readKvmOptions(argv: readonly string[], env: Record<string, string | undefined>): { options: KvmOptions; rest: string[] } {
+export function readKvmOptions(
+  argv: readonly string[],
+  env: Record<string, string | undefined>,
+): { options: KvmOptions; rest: string[] } {
   const { own, rest } = split(argv)
   const values = parseArgs({ args: own, options: OWN, strict: true }).values
   const given = {
@@ -44,11 +47,21 @@ export function readKvmOptions(argv: readonly string[], env: Record<string, stri
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
     throw new SkerryError('invalid-argument', `options of agent-kvm are not valid: ${problems.join('; ')}`, { problems })
   }
-  const { libvirtUri, domainType, probeKernel: kernel, probeMarker: marker, probeInitrd: initrd, probeAppend: commandLine } = parsed.data
+  const {
+    libvirtUri,
+    domainType,
+    probeKernel: kernel,
+    probeMarker: marker,
+    probeInitrd: initrd,
+    probeAppend: commandLine,
+  } = parsed.data
   if ((kernel === undefined) !== (marker === undefined)) {
     throw new SkerryError('invalid-argument', 'options of agent-kvm are not valid: --probe-kernel and --probe-marker go together')
   }
-  const payload = kernel !== undefined && marker !== undefined ? { kernel, marker, ...(initrd ? { initrd } : {}), ...(commandLine ? { commandLine } : {}) } : undefined
+  const payload =
+    kernel !== undefined && marker !== undefined
+      ? { kernel, marker, ...(initrd ? { initrd } : {}), ...(commandLine ? { commandLine } : {}) }
+      : undefined
   return { options: { libvirtUri, domainType, payload }, rest }
 }
 

@@ -31,12 +31,32 @@ export async function bench(options: FakeOptions = {}) {
     const bus = broker.connect(rightsOf({ kind: 'agent', agent: { kind: 'kvm', uuid: AGENT } }))
     let wake = () => undefined as void
     const parts = kvmAgent({
-      host, libvirt, ledger, timers: realTimers, monotonicMs: () => performance.now(), agentUuid: AGENT, bootId, stateDir: STATE, domainType: 'qemu', signal: () => wake(), bus: () => bus,
+      host,
+      libvirt,
+      ledger,
+      timers: realTimers,
+      monotonicMs: () => performance.now(),
+      agentUuid: AGENT,
+      bootId,
+      stateDir: STATE,
+      domainType: 'qemu',
+      signal: () => wake(),
+      bus: () => bus,
     })
     const { modules, commands } = parts
     const agent = runAgent({
-      identity: { kind: 'kvm', uuid: AGENT, machineId: id(1), bootId }, bus, modules, commands, ledger, clock, timers: realTimers, random: () => 0.5, version: '0.1.0', log,
-      inventory: parts.inventory, config: { drainMs: 50 },
+      identity: { kind: 'kvm', uuid: AGENT, machineId: id(1), bootId },
+      bus,
+      modules,
+      commands,
+      ledger,
+      clock,
+      timers: realTimers,
+      random: () => 0.5,
+      version: '0.1.0',
+      log,
+      inventory: parts.inventory,
+      config: { drainMs: 50 },
     })
     wake = () => agent.signal()
     agents.push(agent)
@@ -44,8 +64,18 @@ export async function bench(options: FakeOptions = {}) {
   }
   const ask = async (verb: string, data: unknown, noun = 'agent', uuid = AGENT) =>
     (await controller.request(subjects.do('kvm', AGENT, noun, uuid, verb), data, { timeoutMs: 5_000 })).data
-  const command = async (noun: string, uuid: string, verb: string, input: Record<string, unknown>, commandId = `c${Math.random()}`.replace('.', '')) =>
-    ((await ask(verb, { id: commandId, deadlineMs: 5_000, epoch: 1, mode: 'apply', input }, noun, uuid)) as { output: Record<string, unknown> }).output
+  const command = async (
+    noun: string,
+    uuid: string,
+    verb: string,
+    input: Record<string, unknown>,
+    commandId = `c${Math.random()}`.replace('.', ''),
+  ) =>
+    (
+      (await ask(verb, { id: commandId, deadlineMs: 5_000, epoch: 1, mode: 'apply', input }, noun, uuid)) as {
+        output: Record<string, unknown>
+      }
+    ).output
   const sync = (...documents: (Document | Tombstone)[]) => ask('sync', { documents, epoch: 1 })
   const last = (uuid: string) => statuses.findLast((s) => s.uuid === uuid)
   const stop = async () => {

@@ -17,7 +17,13 @@ export function cases(noun: 'bridges' | 'vms'): Case[] {
   return readdirSync(folder).map((name) => {
     const files = readdirSync(folder + name)
     const part = (file: string) => read(`${folder}${name}/${file}.json`)
-    return { name: name.replaceAll('-', ' '), want: part('want'), have: part('have'), changes: part('changes'), status: files.includes('status.json') ? part('status') : undefined }
+    return {
+      name: name.replaceAll('-', ' '),
+      want: part('want'),
+      have: part('have'),
+      changes: part('changes'),
+      status: files.includes('status.json') ? part('status') : undefined,
+    }
   })
 }
 

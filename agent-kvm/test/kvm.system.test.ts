@@ -33,11 +33,15 @@ describe.skipIf(!rootWith('libvirtd', 'virtlogd', 'virsh', 'qemu-system-x86_64',
     const spec = (which: 'obeys' | 'deaf', over: Partial<kvmDesired.VmSpec> = {}) =>
       vmSpec('1', {
         disks: [{ volumeUuid: newId(), path: `${b.dir}/pool/${which}.raw`, format: 'raw', target: 'vda', boot: true }],
-        nics: which === 'obeys' ? [{ nicUuid: nic, mac: 'fa:16:3e:00:00:01', bridge: bridgeName(l2), tap: tapName(nic), ip: '10.0.0.5' }] : [],
+        nics:
+          which === 'obeys'
+            ? [{ nicUuid: nic, mac: 'fa:16:3e:00:00:01', bridge: bridgeName(l2), tap: tapName(nic), ip: '10.0.0.5' }]
+            : [],
         ...over,
       })
     let base: Record<'obeys' | 'deaf', kvmDesired.VmSpec>
-    const power = (state: 'Running' | 'Stopped', mode: 'grace' | 'cold' = 'grace', graceMs = 30_000) => ({ state, cause: 'api', mode, graceMs }) as const
+    const power = (state: 'Running' | 'Stopped', mode: 'grace' | 'cold' = 'grace', graceMs = 30_000) =>
+      ({ state, cause: 'api', mode, graceMs }) as const
     const uuidOf = (which: 'obeys' | 'deaf') => (which === 'obeys' ? vm : deaf)
     /** Sends the document and waits for the status of that generation. */
     async function want(which: 'obeys' | 'deaf', over: Partial<kvmDesired.VmSpec>, observed: Record<string, unknown>) {
@@ -49,7 +53,11 @@ describe.skipIf(!rootWith('libvirtd', 'virtlogd', 'virsh', 'qemu-system-x86_64',
     async function boot(which: 'obeys' | 'deaf') {
       const before = greetings(await b.consoleLog(uuidOf(which)))
       epoch += 1
-      await want(which, { power: power('Running'), placementEpoch: epoch }, { power: 'Running', cause: 'api', pid: expect.any(Number) })
+      await want(
+        which,
+        { power: power('Running'), placementEpoch: epoch },
+        { power: 'Running', cause: 'api', pid: expect.any(Number) },
+      )
       await until(async () => expect(greetings(await b.consoleLog(uuidOf(which)))).toBe(before + 1))
     }
     const greetings = (log: string) => log.split('skerry guest').length - 1
@@ -73,7 +81,11 @@ describe.skipIf(!rootWith('libvirtd', 'virtlogd', 'virsh', 'qemu-system-x86_64',
 
     it('tells the facts of the host', async () => {
       const facts = kvmCommands.facts.output.parse(await b.command('host', newId(), 'facts', {}))
-      expect(facts).toMatchObject({ domainType: 'qemu', libvirtVersion: expect.stringMatching(/^\d+\.\d+\.\d+$/), qemuVersion: expect.stringMatching(/^\d+\.\d+\.\d+$/) })
+      expect(facts).toMatchObject({
+        domainType: 'qemu',
+        libvirtVersion: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+        qemuVersion: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+      })
     })
 
     it('makes a bridge, starts a guest from its disk on a tap of the given name, and says so with its pid', async () => {
@@ -91,8 +103,16 @@ describe.skipIf(!rootWith('libvirtd', 'virtlogd', 'virsh', 'qemu-system-x86_64',
       expect(inet6).toEqual([])
       const { items } = inventoryReply.parse(await b.ask('inventory', null))
       const own = items.filter((i) => [vm, bridgeName(l2), tapName(nic)].includes(i.id))
-      expect(own.map((i) => [i.kind, i.owner]).sort()).toEqual([['bridge', l2], ['domain', vm], ['tap', nic]])
-      expect(own.find((i) => i.kind === 'domain')?.facts).toEqual({ power: 'Running', disks: [`${b.dir}/pool/obeys.raw`], taps: [tapName(nic)] })
+      expect(own.map((i) => [i.kind, i.owner]).sort()).toEqual([
+        ['bridge', l2],
+        ['domain', vm],
+        ['tap', nic],
+      ])
+      expect(own.find((i) => i.kind === 'domain')?.facts).toEqual({
+        power: 'Running',
+        disks: [`${b.dir}/pool/obeys.raw`],
+        taps: [tapName(nic)],
+      })
     })
 
     it('answers on its serial console', async () => {
@@ -133,7 +153,9 @@ describe.skipIf(!rootWith('libvirtd', 'virtlogd', 'virsh', 'qemu-system-x86_64',
       const session = await open(vm)
       const began = performance.now()
       type(session, 'q')
-      await until(() => expect(b.last(vm)).toMatchObject({ condition: 'Ready', observed: { power: 'Stopped', cause: 'guest', pid: null } }))
+      await until(() =>
+        expect(b.last(vm)).toMatchObject({ condition: 'Ready', observed: { power: 'Stopped', cause: 'guest', pid: null } }),
+      )
       const tookMs = (b.last(vm)?.heardMs as number) - began
       console.info(`from the guest's power off to the status: ${Math.round(tookMs)} ms`)
       expect(tookMs).toBeLessThan(10_000)
@@ -147,11 +169,15 @@ describe.skipIf(!rootWith('libvirtd', 'virtlogd', 'virsh', 'qemu-system-x86_64',
     it('tells that a guest was destroyed by hand, and leaves it off, over its own restart too', async () => {
       await boot('obeys')
       await b.virsh('destroy', `skerry-${vm}`)
-      await until(() => expect(b.last(vm)).toMatchObject({ condition: 'Ready', observed: { power: 'Stopped', cause: 'destroyed' } }))
+      await until(() =>
+        expect(b.last(vm)).toMatchObject({ condition: 'Ready', observed: { power: 'Stopped', cause: 'destroyed' } }),
+      )
       await b.end('SIGKILL')
       b.statuses.length = 0
       await b.start()
-      await until(() => expect(b.last(vm)).toMatchObject({ condition: 'Ready', observed: { power: 'Stopped', cause: 'destroyed' } }))
+      await until(() =>
+        expect(b.last(vm)).toMatchObject({ condition: 'Ready', observed: { power: 'Stopped', cause: 'destroyed' } }),
+      )
       expect(await b.libvirtd.qemuPids()).toEqual({})
     })
 
@@ -162,7 +188,12 @@ describe.skipIf(!rootWith('libvirtd', 'virtlogd', 'virsh', 'qemu-system-x86_64',
       await until(async () => expect(await b.libvirtd.qemuPids()).toEqual({}))
       b.statuses.length = 0
       await b.start()
-      await until(() => expect(b.last(vm)).toMatchObject({ condition: 'Ready', observed: { power: 'Stopped', cause: expect.stringMatching(/crash|failed/) } }))
+      await until(() =>
+        expect(b.last(vm)).toMatchObject({
+          condition: 'Ready',
+          observed: { power: 'Stopped', cause: expect.stringMatching(/crash|failed/) },
+        }),
+      )
     })
 
     it('reboots a guest: by asking one that obeys, by reset one that does not', async () => {
@@ -181,7 +212,10 @@ describe.skipIf(!rootWith('libvirtd', 'virtlogd', 'virsh', 'qemu-system-x86_64',
       await want('obeys', { power: power('Stopped'), placementEpoch: epoch }, { power: 'Stopped', cause: 'api' })
       const began = performance.now()
       const working = until(() => expect(b.last(deaf)).toMatchObject({ condition: 'Working', observed: { power: 'Running' } }))
-      await Promise.all([working, want('deaf', { power: power('Stopped', 'grace', 2_000), placementEpoch: epoch }, { power: 'Stopped', cause: 'api' })])
+      await Promise.all([
+        working,
+        want('deaf', { power: power('Stopped', 'grace', 2_000), placementEpoch: epoch }, { power: 'Stopped', cause: 'api' }),
+      ])
       const tookMs = performance.now() - began
       expect(tookMs).toBeGreaterThan(1_990)
       expect(tookMs).toBeLessThan(15_000)
@@ -200,12 +234,25 @@ describe.skipIf(!rootWith('libvirtd', 'virtlogd', 'virsh', 'qemu-system-x86_64',
       await b.libvirtd.kill()
       await sleep(500)
       await b.libvirtd.restart()
-      await want('obeys', { power: power('Running'), placementEpoch: epoch, name: 'renamed' }, { power: 'Running', pid, pendingChange: true })
+      await want(
+        'obeys',
+        { power: power('Running'), placementEpoch: epoch, name: 'renamed' },
+        { power: 'Running', pid, pendingChange: true },
+      )
       expect(greetings(await b.consoleLog(vm))).toBe(before)
     })
 
     it("leaves the user's own domains alone, and its tombstones leave nothing but the disks", async () => {
-      const mine = domainXml({ uuid: newId(), name: 'mine', type: 'qemu', cpuMode: 'none', cpuCount: 1, memoryBytes: 64 * 1024 * 1024, disks: [], nics: [] })
+      const mine = domainXml({
+        uuid: newId(),
+        name: 'mine',
+        type: 'qemu',
+        cpuMode: 'none',
+        cpuCount: 1,
+        memoryBytes: 64 * 1024 * 1024,
+        disks: [],
+        nics: [],
+      })
       await writeFile(`${b.dir}/mine.xml`, mine)
       await b.virsh('define', `${b.dir}/mine.xml`)
       seq += 1
@@ -222,7 +269,8 @@ describe.skipIf(!rootWith('libvirtd', 'virtlogd', 'virsh', 'qemu-system-x86_64',
     })
 
     it('takes little memory', async () => {
-      const rssOf = async (pid: number) => Number((await readFile(`/proc/${pid}/status`, 'utf8')).match(/VmRSS:\s+(\d+)/)?.[1]) / 1024
+      const rssOf = async (pid: number) =>
+        Number((await readFile(`/proc/${pid}/status`, 'utf8')).match(/VmRSS:\s+(\d+)/)?.[1]) / 1024
       console.info(`resident memory of the agent: ${Math.round(await rssOf(b.agentPid()))} MiB (run from source through tsx)`)
       expect(await rssOf(b.agentPid())).toBeLessThan(250)
     })

@@ -42,11 +42,25 @@ export async function realBench() {
     const accountSeed = nats.site?.account.seed as string
     const answer = async (body: string) => {
       const { publicKey } = JSON.parse(body).params
-      const { jwt } = await issueUser({ accountSeed, kind: 'agent', agent: { kind: 'kvm', uuid: agentUuid }, userPublicKey: publicKey })
+      const { jwt } = await issueUser({
+        accountSeed,
+        kind: 'agent',
+        agent: { kind: 'kvm', uuid: agentUuid },
+        userPublicKey: publicKey,
+      })
       return JSON.stringify({ uuid: agentUuid, jwt, servers: [nats.url], ca: nats.ca?.certPem ?? null })
     }
     const fetch = async (_: string, { body }: { body: string }) => ({ status: 200, text: () => answer(body) })
-    await enrol({ controllerUrl: 'http://127.0.0.1', token: 't', kind: 'kvm', machineId: newId(), managementIp: '127.0.0.1', stateDir, files: host.files, fetch })
+    await enrol({
+      controllerUrl: 'http://127.0.0.1',
+      token: 't',
+      kind: 'kvm',
+      machineId: newId(),
+      managementIp: '127.0.0.1',
+      stateDir,
+      files: host.files,
+      fetch,
+    })
   }
   const ask = async (verb: string, data: unknown, noun = 'agent', uuid = agentUuid, timeoutMs = 30_000) =>
     (await controller.request(subjects.do('kvm', agentUuid, noun, uuid, verb), data, { timeoutMs })).data
@@ -77,10 +91,24 @@ export async function realBench() {
     await rm(dir, { recursive: true, force: true })
   }
   return {
-    dir, stateDir, agentUuid, libvirtd, host, controller, statuses, ask, start, end, stop,
+    dir,
+    stateDir,
+    agentUuid,
+    libvirtd,
+    host,
+    controller,
+    statuses,
+    ask,
+    start,
+    end,
+    stop,
     sync: (...documents: (Document | Tombstone)[]) => ask('sync', { documents, epoch: 1 }),
     command: async (noun: string, uuid: string, verb: string, input: Record<string, unknown>) =>
-      ((await ask(verb, { id: newId(), deadlineMs: 30_000, epoch: 1, mode: 'apply', input }, noun, uuid)) as { output: Record<string, unknown> }).output,
+      (
+        (await ask(verb, { id: newId(), deadlineMs: 30_000, epoch: 1, mode: 'apply', input }, noun, uuid)) as {
+          output: Record<string, unknown>
+        }
+      ).output,
     last: (uuid: string) => statuses.findLast((s) => s.uuid === uuid),
     virsh: async (...args: string[]) => (await run('virsh', ['-c', libvirtd.uri, ...args], { timeout: 20_000 })).stdout.trim(),
     output: () => output,

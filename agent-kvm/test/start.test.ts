@@ -11,12 +11,24 @@ describe('options', () => {
       rest: ['--state-dir', '/s', '--log-level', 'warn'],
     })
     const uri = 'qemu+unix:///system?socket=%2Frun%2Fx'
-    expect(readKvmOptions([], { SKERRY_LIBVIRT_URI: uri, SKERRY_DOMAIN_TYPE: 'kvm' }).options).toMatchObject({ libvirtUri: uri, domainType: 'kvm' })
+    expect(readKvmOptions([], { SKERRY_LIBVIRT_URI: uri, SKERRY_DOMAIN_TYPE: 'kvm' }).options).toMatchObject({
+      libvirtUri: uri,
+      domainType: 'kvm',
+    })
     expect(readKvmOptions([], {}).options).toMatchObject({ libvirtUri: 'qemu:///system', domainType: 'probe' })
-    expect(readKvmOptions(['--probe-kernel', '/k', '--probe-initrd', '/i', '--probe-marker', 'up'], {}).options.payload).toEqual({ kernel: '/k', initrd: '/i', marker: 'up' })
+    expect(readKvmOptions(['--probe-kernel', '/k', '--probe-initrd', '/i', '--probe-marker', 'up'], {}).options.payload).toEqual({
+      kernel: '/k',
+      initrd: '/i',
+      marker: 'up',
+    })
   })
 
-  test.each([[['--domain-type', 'xen']], [['--libvirt-uri', 'nonsense']], [['--probe-kernel', '/k']], [['--probe-kernel', '../k', '--probe-marker', 'm']]])('%j is refused with a reason', (argv) => {
+  test.each([
+    [['--domain-type', 'xen']],
+    [['--libvirt-uri', 'nonsense']],
+    [['--probe-kernel', '/k']],
+    [['--probe-kernel', '../k', '--probe-marker', 'm']],
+  ])('%j is refused with a reason', (argv) => {
     expect(() => readKvmOptions(argv, {})).toThrow(/options of agent-kvm are not valid: .+/)
   })
 })
@@ -26,10 +38,17 @@ describe('the domain type', () => {
     const host = fakeHost()
     for (const folder of ['/dev', '/boot', '/state']) host.disk.makeDir(folder, 0o755)
     if (kvm) host.disk.put('/dev/kvm', new Uint8Array())
-    for (const kernel of ['vmlinuz-6.1.0-9', 'vmlinuz-6.1.0-26', 'config-6.1.0-26']) host.disk.put(`/boot/${kernel}`, new Uint8Array())
+    for (const kernel of ['vmlinuz-6.1.0-9', 'vmlinuz-6.1.0-26', 'config-6.1.0-26'])
+      host.disk.put(`/boot/${kernel}`, new Uint8Array())
     const booted: unknown[] = []
     const ask = (accel: 'kvm' | 'tcg', bootId = 'b1', given = {}) =>
-      probeDomainType({ host, bootId, stateDir: '/state', ...given, probe: async (payload) => (booted.push(payload), { accel, reason: accel === 'kvm' ? null : 'it hangs' }) })
+      probeDomainType({
+        host,
+        bootId,
+        stateDir: '/state',
+        ...given,
+        probe: async (payload) => (booted.push(payload), { accel, reason: accel === 'kvm' ? null : 'it hangs' }),
+      })
     return { host, booted, ask }
   }
 

@@ -13,14 +13,25 @@ const config = { domainType: 'qemu' as const, stateDir: '/var/lib/skerry/agent-k
 describe('a plan for a VM:', () => {
   for (const { name, want, have, changes, status } of cases('vms')) {
     test(name, () => {
-      const { generation = { incarnation: 1, seq: 5 }, buried, orphan, ...over } = want as typeof want & { generation?: { incarnation: number; seq: number } }
+      const {
+        generation = { incarnation: 1, seq: 5 },
+        buried,
+        orphan,
+        ...over
+      } = want as typeof want & { generation?: { incarnation: number; seq: number } }
       const spec = kvmDesired.vm.spec.parse({ ...vmSpec('1'), placementEpoch: 3, ...over })
       const wanted = buried || orphan ? undefined : { uuid, generation, facts: {}, spec }
       const hash = definitionHash(domainOf(uuid, spec, config))
       const fill = (value: string | null) => (value === 'wanted' ? hash : value)
       const domain = have['domain'] as SeenVm['domain']
       const seen: SeenVm = {
-        uuid, foreign: null, missingDisks: [], bootId, atMs: 1_000_000, memory: {}, ...have,
+        uuid,
+        foreign: null,
+        missingDisks: [],
+        bootId,
+        atMs: 1_000_000,
+        memory: {},
+        ...have,
         domain: domain && { ...domain, liveHash: fill(domain.liveHash), configHash: fill(domain.configHash) },
       }
       const planned = planVms(config, wanted ? [wanted] : [], [seen], contextOf(buried === true))
@@ -30,7 +41,11 @@ describe('a plan for a VM:', () => {
       expect(planned).toEqual(JSON.parse(JSON.stringify(planned)))
       if (!status) return
       const { condition, observed, error } = reportVm(config, wanted, seen)
-      expect({ condition, observed, code: error?.code }).toEqual({ condition: status.condition, observed: status.observed, code: status.code })
+      expect({ condition, observed, code: error?.code }).toEqual({
+        condition: status.condition,
+        observed: status.observed,
+        code: status.code,
+      })
     })
   }
 })
@@ -38,11 +53,32 @@ describe('a plan for a VM:', () => {
 describe('the domain of a document', () => {
   const spec = vmSpec('1')
   test('has taps, disks and mark as the document says, boots its root volume first, and has its sockets in the agent folder', () => {
-    const domain = domainOf(uuid, { ...spec, disks: [{ ...spec.disks[0]!, boot: false, target: 'vda' }, { ...spec.disks[0]!, boot: true, target: 'vdb', path: '/pool/b.raw', format: 'raw' }] }, config)
+    const domain = domainOf(
+      uuid,
+      {
+        ...spec,
+        disks: [
+          { ...spec.disks[0]!, boot: false, target: 'vda' },
+          { ...spec.disks[0]!, boot: true, target: 'vdb', path: '/pool/b.raw', format: 'raw' },
+        ],
+      },
+      config,
+    )
     const parsed = parseDomain(domainXml(domain))
-    expect(parsed.disks.map((d) => [d.target, d.bootOrder])).toEqual([['vda', null], ['vdb', 1]])
-    expect(parsed).toMatchObject({ name: `skerry-${uuid}`, title: spec.name, nics: [{ tap: spec.nics[0]!.tap, bridge: spec.nics[0]!.bridge, mac: spec.nics[0]!.mac }] })
-    expect(parsed.serial).toEqual({ type: 'unix', path: `/var/lib/skerry/agent-kvm/vms/${uuid}/serial`, logFile: `/var/lib/skerry/agent-kvm/vms/${uuid}/console.log` })
+    expect(parsed.disks.map((d) => [d.target, d.bootOrder])).toEqual([
+      ['vda', null],
+      ['vdb', 1],
+    ])
+    expect(parsed).toMatchObject({
+      name: `skerry-${uuid}`,
+      title: spec.name,
+      nics: [{ tap: spec.nics[0]!.tap, bridge: spec.nics[0]!.bridge, mac: spec.nics[0]!.mac }],
+    })
+    expect(parsed.serial).toEqual({
+      type: 'unix',
+      path: `/var/lib/skerry/agent-kvm/vms/${uuid}/serial`,
+      logFile: `/var/lib/skerry/agent-kvm/vms/${uuid}/console.log`,
+    })
     expect(parsed.vnc).toEqual({ socket: `/var/lib/skerry/agent-kvm/vms/${uuid}/vnc` })
   })
 
@@ -50,7 +86,13 @@ describe('the domain of a document', () => {
     const hash = (over: Partial<kvmDesired.VmSpec>, host = config) => definitionHash(domainOf(uuid, { ...spec, ...over }, host))
     const same = hash({})
     expect(hash({ placementEpoch: 9, autonomy: 'leased', power: { ...spec.power, state: 'Stopped' } })).toBe(same)
-    for (const other of [hash({ cpuNum: 2 }), hash({ name: 'other' }), hash({ nics: [] }), definitionHash(domainOf(uuid, spec, { ...config, domainType: 'kvm' }))]) expect(other).not.toBe(same)
+    for (const other of [
+      hash({ cpuNum: 2 }),
+      hash({ name: 'other' }),
+      hash({ nics: [] }),
+      definitionHash(domainOf(uuid, spec, { ...config, domainType: 'kvm' })),
+    ])
+      expect(other).not.toBe(same)
   })
 
   test('carries hostile text of a name unchanged', () => {
@@ -64,5 +106,7 @@ describe('the domain of a document', () => {
 })
 
 test('facts that another version left and nobody can read count as not known', () => {
-  expect(readVmMemory({ stopped: { cause: 'guest' }, acted: 'Running', asked: { atMs: 'x' }, other: 1 })).toEqual({ stopped: { cause: 'guest' } })
+  expect(readVmMemory({ stopped: { cause: 'guest' }, acted: 'Running', asked: { atMs: 'x' }, other: 1 })).toEqual({
+    stopped: { cause: 'guest' },
+  })
 })

@@ -17,7 +17,7 @@ import type { JobView } from './engine/port.ts'
 import { checkCalls } from './engine/result.ts'
 import { State } from './engine/state.ts'
 import { createHttp, type HttpOptions, type Log, pollBody } from './http/index.ts'
-import { seed } from './seed.ts'
+import { seed, seedNode } from './seed.ts'
 import type { Secrets, Store } from './store/index.ts'
 import { factsSince, publishFacts } from './tasks/facts.ts'
 import { Hooks } from './tasks/hooks.ts'
@@ -117,6 +117,7 @@ export async function createController(p: ControllerPorts): Promise<Controller> 
   const { state, book, syncer, agents, report } = s
   const { graph } = state
   await seed(state, p.now(), p.adminPassword)
+  await seedNode(state, p.now(), { uuid: p.nodeUuid, hostName: p.address.hostname })
   const projected = await state.reprojectAll()
   if (projected > 0) p.log.info({ documents: projected }, 'desired documents brought in line with the graph')
   const engine = makeEngine(s, (job, resourceUuid) => {

@@ -43,6 +43,16 @@ export async function seed(state: State, now: number, password: string | undefin
   if (ops.length > 0) await state.commit({ ops }, { actor: 'system' })
 }
 
+/** This controller's own row. `heartBeat` says when it started: what moves by itself never enters the log (DESIGN §3). */
+export async function seedNode(state: State, now: number, node: { uuid: string; hostName: string }): Promise<void> {
+  const { uuid, hostName } = node
+  const dates = { createDate: now, lastOpDate: now, joinDate: now, heartBeat: now }
+  const op: Op = state.graph.get('managementNode', uuid)
+    ? { o: 'set', t: 'managementNode', k: uuid, v: { hostName, heartBeat: now } }
+    : { o: 'put', t: 'managementNode', k: uuid, v: { uuid, name: hostName, description: null, hostName, ...dates } }
+  await state.commit({ ops: [op] }, { actor: 'system' })
+}
+
 /** Does the administrator still have the password that everybody knows? */
 export const hasDefaultPassword = (state: State) =>
   checkPassword(wirePassword(DEFAULT_PASSWORD), state.graph.get('account', ADMIN_ACCOUNT)?.['passwordHash'] as string)

@@ -32,22 +32,24 @@ async function stampOf(bundle: Bundle): Promise<string | undefined> {
   })
 }
 
-/** Beside the old one, which stays until the new one is complete. */
+/** Beside the old one, which stays until the new one is complete. Two builds at once are fine: one of them stays. */
 async function make(bundle: Bundle, inputs: string): Promise<void> {
-  const folder = folderOf(bundle)
-  const next = join(root, 'dist', `.${bundle.name}.new`)
-  await rm(next, { recursive: true, force: true })
-  await mkdir(next, { recursive: true })
-  await build({ ...bundleOptions(bundle), outDir: next, config: false })
-  if (bundle.native) await copyNative(join(root, bundle.native.from), bundle.native.names, next)
-  await writeFile(
-    join(next, 'package.json'),
-    `${JSON.stringify({ name: `skerry-${bundle.name}`, private: true, type: 'module' })}\n`,
-  )
-  await writeFile(join(next, '.content'), await contentHash(next))
-  await writeFile(join(next, STAMP), inputs)
-  await rm(folder, { recursive: true, force: true })
-  await rename(next, folder)
+  const next = join(root, 'dist', `.${bundle.name}.${process.pid}`)
+  try {
+    await mkdir(next, { recursive: true })
+    await build({ ...bundleOptions(bundle), outDir: next, config: false })
+    if (bundle.native) await copyNative(join(root, bundle.native.from), bundle.native.names, next)
+    const manifest = { name: `skerry-${bundle.name}`, private: true, type: 'module' }
+    await writeFile(join(next, 'package.json'), `${JSON.stringify(manifest)}\n`)
+    await writeFile(join(next, '.content'), await contentHash(next))
+    await writeFile(join(next, STAMP), inputs)
+    await rm(folderOf(bundle), { recursive: true, force: true })
+    await rename(next, folderOf(bundle)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error // else another build was first
+    })
+  } finally {
+    await rm(next, { recursive: true, force: true })
+  }
 }
 
 /** What the bundle is, whatever it was made from: a service restarts only when this changes. Source maps don't count. */

@@ -80,3 +80,16 @@ export async function makeDemo(site: TestSite, o: { services?: string[]; cidr?: 
     vmParams: { instanceOfferingUuid: offering, imageUuid: image, l3NetworkUuids: [l3] },
   }
 }
+
+/** Removes all that `makeDemo` made and every VM instance that is left, so that agents take their daemons and devices down. */
+export async function removeDemo(site: TestSite, demo: Demo): Promise<void> {
+  const { inventories } = await site.client.query('vm')
+  for (const { uuid, state } of inventories) {
+    if (state !== 'Destroyed') await site.call('DestroyVmInstance', { uuid })
+    await site.call('ExpungeVmInstance', { uuid })
+  }
+  await site.call('DeleteImage', { uuid: demo.image })
+  await site.call('ExpungeImage', { imageUuid: demo.image })
+  await site.call('DeleteZone', { uuid: demo.zone })
+  await site.call('DeleteBackupStorage', { uuid: demo.backupStorage })
+}

@@ -93,7 +93,16 @@ async function startAgent(kind: AgentKind, o: FakeMachineOptions & { fakes: Fake
   const ledger = await openLedger({ dir: `${stateDir}/ledger`, files: host.files, clock })
   const bus = o.broker.connect(rightsOf({ kind: 'agent', agent: { kind, uuid } }))
   const late: { agent?: Agent } = {}
-  const common = { identity, ledger, clock, timers: realTimers, log: o.log, stateDir, signal: () => late.agent?.signal(), bus: () => bus }
+  const common = {
+    identity,
+    ledger,
+    clock,
+    timers: realTimers,
+    log: o.log,
+    stateDir,
+    signal: () => late.agent?.signal(),
+    bus: () => bus,
+  }
   const parts = await build(kind, o.fakes, common)
   late.agent = runAgent({
     identity,

@@ -100,7 +100,7 @@ export interface TestSite {
   stop(): Promise<void>
 }
 
-const KINDS: readonly AgentKind[] = (process.env['KINDS'] ?? 'kvm,storage,vrouter').split(',') as AgentKind[]
+const KINDS: readonly AgentKind[] = ['kvm', 'storage', 'vrouter']
 
 export async function startSite(): Promise<TestSite> {
   const dir = await mkdtemp(join(tmpdir(), 'skerry-site-'))

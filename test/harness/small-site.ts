@@ -110,7 +110,14 @@ type Storage = Awaited<ReturnType<typeof openStorage>>
 async function openStorage(dir: string, disk: Disk, now: () => number) {
   const siteKey = randomBytes(32)
   const secrets = await openSecrets({ dir: `${dir}/secrets`, disk, siteKey, random: randomBytes })
-  const store = await openStore({ dir: `${dir}/log`, disk, tables, clock: now, newId: newUuid, limits: { reserveBytes: RESERVE_BYTES } })
+  const store = await openStore({
+    dir: `${dir}/log`,
+    disk,
+    tables,
+    clock: now,
+    newId: newUuid,
+    limits: { reserveBytes: RESERVE_BYTES },
+  })
   return { siteKey, secrets, store }
 }
 
@@ -137,7 +144,14 @@ async function openDoor(o: DoorPorts): Promise<{ controller: Controller; listeni
   })
   const app = { fetch: (request: Request, env: unknown) => controller.app.fetch(request, env as never) }
   const { consoles } = controller
-  const listening = await listen({ app: app as typeof controller.app, addr: '127.0.0.1', port: 0, defaultPassword: true, consoles, log: o.log })
+  const listening = await listen({
+    app: app as typeof controller.app,
+    addr: '127.0.0.1',
+    port: 0,
+    defaultPassword: true,
+    consoles,
+    log: o.log,
+  })
   address.port = listening.port
   return { controller, listening }
 }

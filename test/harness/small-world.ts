@@ -40,15 +40,32 @@ export async function makeSmallWorld(site: SmallSite, o: { cidr?: string } = {})
   const host = await client.uuid('AddKVMHost', { name: 'host', clusterUuid: cluster, managementIp: MANAGEMENT_IP, ...access })
   const primaryStorage = await client.uuid('AddLocalPrimaryStorage', { name: 'primary', zoneUuid: zone, url: '/data/primary' })
   await client.call('AttachPrimaryStorageToCluster', { primaryStorageUuid: primaryStorage, clusterUuid: cluster })
-  const backupStorage = await client.uuid('AddImageStoreBackupStorage', { name: 'images', hostname: MANAGEMENT_IP, url: '/data/images', ...access })
+  const backupStorage = await client.uuid('AddImageStoreBackupStorage', {
+    name: 'images',
+    hostname: MANAGEMENT_IP,
+    url: '/data/images',
+    ...access,
+  })
   await client.call('AttachBackupStorageToZone', { backupStorageUuid: backupStorage, zoneUuid: zone })
   const l2 = await client.uuid('CreateL2NoVlanNetwork', { name: 'l2', zoneUuid: zone, physicalInterface: 'none' })
   await client.call('AttachL2NetworkToCluster', { l2NetworkUuid: l2, clusterUuid: cluster })
   const l3 = await client.uuid('CreateL3Network', { name: 'l3', l2NetworkUuid: l2, dnsDomain: 'site.test' })
-  const range = await client.uuid('AddIpRangeByNetworkCidr', { name: 'range', l3NetworkUuid: l3, networkCidr: o.cidr ?? '10.0.0.0/24' })
-  await client.call('AttachNetworkServiceToL3Network', { l3NetworkUuid: l3, networkServices: { [VROUTER_PROVIDER]: ['DHCP', 'DNS', 'SNAT'] } })
+  const range = await client.uuid('AddIpRangeByNetworkCidr', {
+    name: 'range',
+    l3NetworkUuid: l3,
+    networkCidr: o.cidr ?? '10.0.0.0/24',
+  })
+  await client.call('AttachNetworkServiceToL3Network', {
+    l3NetworkUuid: l3,
+    networkServices: { [VROUTER_PROVIDER]: ['DHCP', 'DNS', 'SNAT'] },
+  })
   const offering = await client.uuid('CreateInstanceOffering', { name: 'small', cpuNum: 1, memorySize: 128 * MIB })
   const diskOffering = await client.uuid('CreateDiskOffering', { name: 'disk', diskSize: 128 * MIB })
-  const image = await client.uuid('AddImage', { name: 'tiny', url: `file://${IMAGE_FILE}`, backupStorageUuids: [backupStorage], format: 'qcow2' })
+  const image = await client.uuid('AddImage', {
+    name: 'tiny',
+    url: `file://${IMAGE_FILE}`,
+    backupStorageUuids: [backupStorage],
+    format: 'qcow2',
+  })
   return { zone, cluster, host, primaryStorage, backupStorage, l2, l3, range, offering, diskOffering, image }
 }

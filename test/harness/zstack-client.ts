@@ -35,7 +35,8 @@ function queryString(params: Row): string {
   for (const [name, value] of Object.entries(params)) {
     if (Array.isArray(value)) for (const one of value) search.append(name, String(one))
     else if (typeof value === 'object' && value !== null)
-      for (const [sub, inner] of Object.entries(value)) for (const one of [inner].flat()) search.append(`${name}.${sub}`, String(one))
+      for (const [sub, inner] of Object.entries(value))
+        for (const one of [inner].flat()) search.append(`${name}.${sub}`, String(one))
     else search.append(name, String(value))
   }
   const text = search.toString()
@@ -63,7 +64,13 @@ export async function send(url: string, { method, path, body }: Sent, headers: R
   })
   const text = await response.text()
   const type = response.headers.get('content-type') ?? ''
-  return { status: response.status, type, headers: response.headers, text, body: type.includes('json') ? (JSON.parse(text) as Row) : undefined }
+  return {
+    status: response.status,
+    type,
+    headers: response.headers,
+    text,
+    body: type.includes('json') ? (JSON.parse(text) as Row) : undefined,
+  }
 }
 
 export class ZStackClient {

@@ -48,7 +48,11 @@ export async function observeBridges(ports: BridgePorts, context: PlanContext): 
 const isOurs = (link: Link): boolean => link.kind === 'bridge' && ownerOf(link.alias) !== null
 const marksOf = (uuid: string, { links }: Looked): Link[] => links.filter((link) => isOurs(link) && ownerOf(link.alias) === uuid)
 
-async function seeWanted(want: { uuid: string; spec: kvmDesired.BridgeSpec }, looked: Looked, ports: BridgePorts): Promise<SeenBridge> {
+async function seeWanted(
+  want: { uuid: string; spec: kvmDesired.BridgeSpec },
+  looked: Looked,
+  ports: BridgePorts,
+): Promise<SeenBridge> {
   const { uuid, spec } = want
   const named = looked.links.find((link) => link.name === spec.name)
   const marked = marksOf(uuid, looked)
@@ -108,4 +112,6 @@ function seeUplink(name: string, { links, addresses }: Looked): NonNullable<Seen
 
 /** What a person could have meant: everything but loopback and what hypervisors and we made. */
 const candidates = ({ links }: Looked): string[] =>
-  links.filter((link) => link.name !== 'lo' && link.kind !== 'bridge' && link.kind !== 'tun' && !link.name.startsWith('sk')).map((link) => link.name)
+  links
+    .filter((link) => link.name !== 'lo' && link.kind !== 'bridge' && link.kind !== 'tun' && !link.name.startsWith('sk'))
+    .map((link) => link.name)

@@ -69,29 +69,57 @@ function make({ uuid, spec }: Want, seen: SeenBridge): BridgeChange[] {
 function obstacle(seen: SeenBridge): Report | undefined {
   const { name, uplink } = seen
   if (seen.foreign) {
-    return blocked('Refused', new SkerryError('in-use', `an interface called ${name} exists and is not ours`, { interface: name, kind: seen.foreign.kind }))
+    return blocked(
+      'Refused',
+      new SkerryError('in-use', `an interface called ${name} exists and is not ours`, {
+        interface: name,
+        kind: seen.foreign.kind,
+      }),
+    )
   }
   if (!uplink || seen.there?.ports.includes(uplink.name)) return undefined
   const nic = uplink.name
   if (!uplink.there) {
-    return blocked('Failed', new SkerryError('invalid-argument', `there is no network interface called ${nic} on this host`, { interface: nic, interfaces: seen.interfaces }))
+    return blocked(
+      'Failed',
+      new SkerryError('invalid-argument', `there is no network interface called ${nic} on this host`, {
+        interface: nic,
+        interfaces: seen.interfaces,
+      }),
+    )
   }
   if (uplink.there.addresses.length > 0) {
     const remedy = 'Name an interface without an address, or move the address onto a bridge of your own first.'
     const details = { interface: nic, addresses: uplink.there.addresses, remedy }
-    return blocked('Refused', new SkerryError('in-use', `${nic} carries an address of the host itself, so bridging it would cut the host off`, details))
+    return blocked(
+      'Refused',
+      new SkerryError('in-use', `${nic} carries an address of the host itself, so bridging it would cut the host off`, details),
+    )
   }
   if (uplink.there.master !== null) {
-    return blocked('Refused', new SkerryError('in-use', `${nic} belongs to ${uplink.there.master} already`, { interface: nic, master: uplink.there.master }))
+    return blocked(
+      'Refused',
+      new SkerryError('in-use', `${nic} belongs to ${uplink.there.master} already`, {
+        interface: nic,
+        master: uplink.there.master,
+      }),
+    )
   }
   return undefined
 }
 
-const blocked = (condition: 'Failed' | 'Refused', error: SkerryError): Report => ({ condition, observed: {}, error: toErrorBody(error) })
+const blocked = (condition: 'Failed' | 'Refused', error: SkerryError): Report => ({
+  condition,
+  observed: {},
+  error: toErrorBody(error),
+})
 
 export function reportBridge(want: Want | undefined, seen: SeenBridge | undefined): Report {
   if (!seen) return { condition: 'Working', observed: {} }
   const why = want && obstacle(seen)
   if (why) return why
-  return { condition: seen.there ? 'Ready' : 'Working', observed: { name: seen.name, mtu: seen.there?.mtu ?? null, uplink: seen.attached } }
+  return {
+    condition: seen.there ? 'Ready' : 'Working',
+    observed: { name: seen.name, mtu: seen.there?.mtu ?? null, uplink: seen.attached },
+  }
 }

@@ -22,7 +22,11 @@ export function hostFacts({ host, libvirt, domainType }: FactsPorts) {
     reads: true,
     ...kvmCommands.facts,
     async run() {
-      const [known, info, bootId] = await Promise.all([machine(), libvirt.call('hostInfo', {}, { timeoutMs: TIMEOUT_MS }), host.facts.bootId()])
+      const [known, info, bootId] = await Promise.all([
+        machine(),
+        libvirt.call('hostInfo', {}, { timeoutMs: TIMEOUT_MS }),
+        host.facts.bootId(),
+      ])
       return {
         cpuNum: known.cpuCount,
         cpuSockets: known.cpuSockets,

@@ -48,11 +48,15 @@ async function needRunning(libvirt: Libvirt, uuid: string): Promise<void> {
   const rows: DomainRow[] = await libvirt.call('listDomains', { metadataUri: markNamespace }, { timeoutMs: TIMEOUT_MS })
   const row = rows.find((r) => r.uuid === uuid && isOurs(r))
   if (!row) throw new SkerryError('not-found', `there is no VM ${uuid} on this host`, { uuid })
-  if (row.id === null) throw new SkerryError('vm-illegal-state', `VM ${uuid} is off, so it can't be rebooted`, { uuid, state: row.state })
+  if (row.id === null)
+    throw new SkerryError('vm-illegal-state', `VM ${uuid} is off, so it can't be rebooted`, { uuid, state: row.state })
 }
 
 /** Presses the button, unless this command did so before. Returns when that was. */
-async function ask({ libvirt, memory, bootId, monotonicMs }: RebootPorts, { id, uuid }: { id: string; uuid: string }): Promise<number> {
+async function ask(
+  { libvirt, memory, bootId, monotonicMs }: RebootPorts,
+  { id, uuid }: { id: string; uuid: string },
+): Promise<number> {
   const before = asked.safeParse(memory.facts('vm', uuid)['reboot'])
   if (before.success && before.data.id === id && before.data.bootId === bootId) return before.data.atMs
   const atMs = monotonicMs()
@@ -61,15 +65,12 @@ async function ask({ libvirt, memory, bootId, monotonicMs }: RebootPorts, { id, 
   return atMs
 }
 
-/**
- * Sees a reboot by ACPI: the guest ends itself, qemu holds the machine, libvirt resets and resumes it (qemuProcessFakeReboot of
- * libvirt 9.0). Listens from the beginning, so that a quick guest isn't missed.
- */
+/** Sees that the machine was reset after the guest went down. Listens from the beginning, so that a quick guest isn't missed. */
 function watch({ libvirt, timers }: RebootPorts, uuid: string) {
   let back = false
   let tell = () => undefined as void
   const off = libvirt.onLifecycle(({ domainUuid, event }) => {
-    if (domainUuid !== uuid || (event !== 'resumed' && event !== 'started')) return
+    if (domainUuid !== uuid || (event !== 'rebooted' && event !== 'started')) return
     back = true
     tell()
   })

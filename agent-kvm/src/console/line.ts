@@ -6,7 +6,10 @@ import type { Timers } from '@skerry/reconcile'
 import { z } from 'zod'
 
 /** [format] A message on `io.<session>.in` and `.out`. */
-export const consoleMessage = z.union([z.object({ d: z.base64() }), z.object({ end: z.literal(true), reason: z.string().optional() })])
+export const consoleMessage = z.union([
+  z.object({ d: z.base64() }),
+  z.object({ end: z.literal(true), reason: z.string().optional() }),
+])
 
 export const CONSOLE_IDLE_MS = 600_000
 const CONNECT_TIMEOUT_MS = 5_000

@@ -24,13 +24,19 @@ export async function applyVm(ports: VmPorts, change: VmChange): Promise<void> {
       await host.files.makeDir(folder, SOCKET_FOLDER_MODE)
       return start(libvirt, uuid)
     case 'ask':
-      return alreadyDone('operationInvalid', () => libvirt.call('domainShutdown', { uuid, via: 'acpi' }, { timeoutMs: TIMEOUT_MS.ask }))
+      return alreadyDone('operationInvalid', () =>
+        libvirt.call('domainShutdown', { uuid, via: 'acpi' }, { timeoutMs: TIMEOUT_MS.ask }),
+      )
     case 'cut':
       return alreadyDone('operationInvalid', () => libvirt.call('domainDestroy', { uuid }, { timeoutMs: TIMEOUT_MS.cut }))
     case 'undefine':
       await host.files.remove(folder)
       return alreadyDone('noDomain', () =>
-        libvirt.call('domainUndefine', { uuid, nvram: true, managedSave: true, snapshotsMetadata: true }, { timeoutMs: TIMEOUT_MS.undefine }),
+        libvirt.call(
+          'domainUndefine',
+          { uuid, nvram: true, managedSave: true, snapshotsMetadata: true },
+          { timeoutMs: TIMEOUT_MS.undefine },
+        ),
       )
     case 'remember':
       return memory.setFacts('vm', uuid, toFacts(change.facts))

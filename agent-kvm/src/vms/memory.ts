@@ -10,8 +10,8 @@ const fields = {
   acted: z.object({ power: z.enum(['Running', 'Stopped']), placementEpoch: z.number().int() }),
   /** Boot of the host in which it was last seen running. */
   bootId: z.string(),
-  /** When the guest was asked to power itself off: milliseconds of the host's monotonic clock in that boot. */
-  asked: z.object({ atMs: z.number(), bootId: z.string(), graceMs: z.number() }),
+  /** When the guest was first and last asked to power itself off: milliseconds of the host's monotonic clock in that boot. */
+  asked: z.object({ atMs: z.number(), lastMs: z.number(), bootId: z.string(), graceMs: z.number() }),
   /** Why it has been off since it last ran. */
   stopped: z.object({ cause: z.string() }),
 }
@@ -57,7 +57,11 @@ export function vmFolder(stateDir: string, uuid: string): VmFolder {
   const folder = `${stateDir}/vms/${uuid}`
   const paths = { folder, serial: `${folder}/serial`, vnc: `${folder}/vnc`, log: `${folder}/console.log` }
   if (paths.serial.length > MAX_SOCKET_PATH) {
-    throw new SkerryError('invalid-argument', 'the state folder is too long for the path of a socket', { stateDir, domain: domainName(uuid), limit: MAX_SOCKET_PATH })
+    throw new SkerryError('invalid-argument', 'the state folder is too long for the path of a socket', {
+      stateDir,
+      domain: domainName(uuid),
+      limit: MAX_SOCKET_PATH,
+    })
   }
   return paths
 }

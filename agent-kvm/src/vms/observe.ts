@@ -71,7 +71,10 @@ export class VmObserver {
     return Promise.all(uuids.map((uuid) => this.#see(uuid, { row: ours.get(uuid), want: wanted.get(uuid), rows, context })))
   }
 
-  async #see(uuid: string, at: { row: DomainRow | undefined; want: Want | undefined; rows: readonly DomainRow[]; context: PlanContext }): Promise<SeenVm> {
+  async #see(
+    uuid: string,
+    at: { row: DomainRow | undefined; want: Want | undefined; rows: readonly DomainRow[]; context: PlanContext },
+  ): Promise<SeenVm> {
     const { row, want, rows, context } = at
     const memory = readVmMemory(this.#p.memory.facts('vm', uuid))
     const foreign = row ? undefined : rows.find((r) => r.uuid === uuid || r.name === domainName(uuid))

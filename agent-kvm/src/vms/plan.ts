@@ -45,7 +45,8 @@ function planOne(config: HostConfig, want: Want, seen: SeenVm | undefined): VmCh
   const domain = domainOf(uuid, want.spec, config)
   const hash = definitionHash(domain)
   const changes: VmChange[] = []
-  if (seen.domain?.configHash !== hash) changes.push({ uuid, op: 'define', generation: generationText(want.generation), hash, domain })
+  if (seen.domain?.configHash !== hash)
+    changes.push({ uuid, op: 'define', generation: generationText(want.generation), hash, domain })
   const facts = memoryPatch(seen.memory, memory)
   const remember: VmChange[] = facts ? [{ uuid, op: 'remember', facts }] : []
   // A cut is remembered before it is made (see power.ts); what may fail is remembered when it is done.
@@ -57,17 +58,28 @@ function planOne(config: HostConfig, want: Want, seen: SeenVm | undefined): VmCh
 function obstacle(want: Want, seen: SeenVm): Report | undefined {
   const { uuid, spec } = want
   if (seen.foreign) {
-    const error = new SkerryError('in-use', `a domain called ${seen.foreign.name} stands where this VM should be, and is not ours`, { uuid, domain: seen.foreign })
+    const error = new SkerryError(
+      'in-use',
+      `a domain called ${seen.foreign.name} stands where this VM should be, and is not ours`,
+      { uuid, domain: seen.foreign },
+    )
     return { condition: 'Refused', observed: {}, error: toErrorBody(error) }
   }
   if (isStale(want, seen.memory) && spec.power.state === 'Running') {
     const details = { uuid, placementEpoch: spec.placementEpoch, known: seen.memory.epoch?.placementEpoch ?? null }
-    const error = new SkerryError('stale-epoch', 'a newer placement of this VM is known here, so this one does not run it', details)
+    const error = new SkerryError(
+      'stale-epoch',
+      'a newer placement of this VM is known here, so this one does not run it',
+      details,
+    )
     return { condition: 'Refused', observed: observedOf(want, seen), error: toErrorBody(error) }
   }
   const needsDisks = !seen.domain || powerPlan(want, seen).step === 'start'
   if (needsDisks && seen.missingDisks.length > 0) {
-    const error = new SkerryError('volume-lost', `a disk of this VM is not there: ${seen.missingDisks.join(', ')}`, { uuid, paths: seen.missingDisks })
+    const error = new SkerryError('volume-lost', `a disk of this VM is not there: ${seen.missingDisks.join(', ')}`, {
+      uuid,
+      paths: seen.missingDisks,
+    })
     return { condition: 'Failed', observed: observedOf(want, seen), error: toErrorBody(error) }
   }
   return undefined
@@ -85,7 +97,15 @@ export function reportVm(config: HostConfig, want: Want | undefined, seen: SeenV
   return { condition: leaving ? 'Working' : 'Ready', observed: pendingChange ? { ...observed, pendingChange } : observed }
 }
 
-const powers: Readonly<Record<string, string>> = { running: 'Running', blocked: 'Running', shutdown: 'Running', paused: 'Paused', pmsuspended: 'Paused', crashed: 'Crashed', shutoff: 'Stopped' }
+const powers: Readonly<Record<string, string>> = {
+  running: 'Running',
+  blocked: 'Running',
+  shutdown: 'Running',
+  paused: 'Paused',
+  pmsuspended: 'Paused',
+  crashed: 'Crashed',
+  shutoff: 'Stopped',
+}
 
 /** `vmObserved` of the contract. */
 export function observedOf(want: Want | undefined, { domain, memory }: SeenVm): Record<string, unknown> {
@@ -94,6 +114,7 @@ export function observedOf(want: Want | undefined, { domain, memory }: SeenVm): 
     return { power, cause: memory.stopped?.cause ?? causeOf(domain?.reason), pid: null }
   }
   const power = powers[domain.state] ?? 'Unknown'
-  const cause = power === 'Running' && want ? want.spec.power.cause : domain.reason
+  const ending = domain.state === 'shutdown' // the guest has ended, its qemu not yet
+  const cause = ending ? 'shutting-down' : power === 'Running' && want ? want.spec.power.cause : domain.reason
   return { power, cause, pid: domain.pid }
 }

@@ -18,10 +18,25 @@ export interface PowerPlan {
   memory: VmMemory
 }
 
+/** A guest that is still booting doesn't see its power button: it is pressed again. */
+const ASK_AGAIN_MS = 10_000
+
+/** When a guest that was asked is to be looked at again, on the host's monotonic clock. */
+export const nextLookMs = (asked: NonNullable<VmMemory['asked']>): number =>
+  Math.min(asked.atMs + asked.graceMs, asked.lastMs + ASK_AGAIN_MS)
+
 /** The host went down with it: what runs again after a boot. */
 const HOST = 'host'
 
-const causes: Readonly<Record<string, string>> = { shutdown: 'guest', host: HOST, destroyed: 'destroyed', crashed: 'crash', failed: 'failed', saved: 'saved', migrated: 'migrated' }
+const causes: Readonly<Record<string, string>> = {
+  shutdown: 'guest',
+  host: HOST,
+  destroyed: 'destroyed',
+  crashed: 'crash',
+  failed: 'failed',
+  saved: 'saved',
+  migrated: 'migrated',
+}
 /** Why a domain is off, in the words of a status, from libvirt's reason. */
 export const causeOf = (reason: string | undefined): string => causes[reason ?? ''] ?? 'unknown'
 
@@ -42,12 +57,19 @@ export function powerPlan(want: Want, seen: SeenVm): PowerPlan {
   if (stale && want.spec.power.state === 'Running') return { step: 'none', memory: seen.memory }
   const epoch = { incarnation: want.generation.incarnation, placementEpoch: want.spec.placementEpoch }
   const memory = stale ? seen.memory : { ...seen.memory, epoch }
-  return want.spec.power.state === 'Running' ? keepRunning(want.spec, { ...seen, memory }) : keepStopped(want.spec, { ...seen, memory })
+  return want.spec.power.state === 'Running'
+    ? keepRunning(want.spec, { ...seen, memory })
+    : keepStopped(want.spec, { ...seen, memory })
 }
 
 function keepRunning(spec: kvmDesired.VmSpec, seen: SeenVm): PowerPlan {
   const { memory, bootId } = seen
-  const running: VmMemory = { ...memory, acted: { power: 'Running', placementEpoch: spec.placementEpoch }, bootId, stopped: undefined }
+  const running: VmMemory = {
+    ...memory,
+    acted: { power: 'Running', placementEpoch: spec.placementEpoch },
+    bootId,
+    stopped: undefined,
+  }
   const askedBefore = memory.asked?.bootId === bootId ? memory.asked : undefined
   if (seen.domain?.active) {
     // Asked to end before the order was taken back, it may still do so for a while: then it is started again.
@@ -56,9 +78,18 @@ function keepRunning(spec: kvmDesired.VmSpec, seen: SeenVm): PowerPlan {
   }
   const { acted, stopped } = memory
   const ordered = acted?.power !== 'Running' || spec.placementEpoch > acted.placementEpoch
-  const wentDownWithHost = memory.bootId !== undefined && memory.bootId !== bootId && (stopped === undefined || stopped.cause === HOST)
-  if (ordered || askedBefore || (wentDownWithHost && spec.autonomy === 'local')) return { step: 'start', memory: { ...running, asked: undefined } }
-  return { step: 'none', memory: { ...memory, asked: undefined, stopped: stopped ?? { cause: wentDownWithHost ? HOST : causeOf(seen.domain?.reason) } } }
+  const wentDownWithHost =
+    memory.bootId !== undefined && memory.bootId !== bootId && (stopped === undefined || stopped.cause === HOST)
+  if (ordered || askedBefore || (wentDownWithHost && spec.autonomy === 'local'))
+    return { step: 'start', memory: { ...running, asked: undefined } }
+  return {
+    step: 'none',
+    memory: {
+      ...memory,
+      asked: undefined,
+      stopped: stopped ?? { cause: wentDownWithHost ? HOST : causeOf(seen.domain?.reason) },
+    },
+  }
 }
 
 function keepStopped(spec: kvmDesired.VmSpec, seen: SeenVm): PowerPlan {
@@ -76,6 +107,11 @@ function keepStopped(spec: kvmDesired.VmSpec, seen: SeenVm): PowerPlan {
   const cut: PowerPlan = { step: 'cut', memory: { ...stopping, asked: undefined, stopped: { cause } } }
   if (mode === 'cold' || graceMs <= 0) return cut
   const asked = memory.asked?.bootId === bootId ? memory.asked : undefined
-  if (!asked) return { step: 'ask', memory: { ...stopping, asked: { atMs, bootId, graceMs } } }
-  return atMs >= asked.atMs + graceMs ? cut : { step: 'none', memory: { ...stopping, asked: { ...asked, graceMs } } }
+  if (!asked) return { step: 'ask', memory: { ...stopping, asked: { atMs, lastMs: atMs, bootId, graceMs } } }
+  if (atMs >= asked.atMs + graceMs) return cut
+  const again = atMs >= asked.lastMs + ASK_AGAIN_MS
+  return {
+    step: again ? 'ask' : 'none',
+    memory: { ...stopping, asked: { ...asked, graceMs, lastMs: again ? atMs : asked.lastMs } },
+  }
 }

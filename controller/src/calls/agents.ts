@@ -41,7 +41,9 @@ async function enrol(ports: EnrolPorts, params: Row): Promise<Row> {
   if (!ports.accountSeed) throw new SkerryError('not-ready', 'this controller holds no account key, so it can enrol nobody')
   const token = digest(params['token'] as string)
   const known = state.graph.get('agentToken', token)
-  if (!known || (known['expiresAt'] as number) <= now()) throw new SkerryError('enrolment-refused')
+  // An agent whose first answer was lost asks again with the same key: credentials for a key are of use only to who has its seed.
+  const again = [...state.graph.rows('agent')].find(([, a]) => a['publicKey'] === params['publicKey'])?.[1]
+  if (!again && (!known || (known['expiresAt'] as number) <= now())) throw new SkerryError('enrolment-refused')
   const kind = params['kind'] as AgentKind
   // A machine that enrols again (its disk was wiped) is the same agent: its host and its documents wait for it.
   const before = [...state.graph.by('agent', 'machineId', params['machineId'])]
@@ -72,9 +74,9 @@ async function enrol(ports: EnrolPorts, params: Row): Promise<Row> {
   }
   await state.commit(
     {
-      guards: [{ g: 'exists', t: 'agentToken', k: token }],
+      guards: known ? [{ g: 'exists', t: 'agentToken', k: token }] : [],
       ops: [
-        { o: 'del', t: 'agentToken', k: token },
+        ...(known ? [{ o: 'del' as const, t: 'agentToken', k: token }] : []),
         before ? { o: 'set', t: 'agent', k: uuid, v: { ...keys, lastOpDate: at } } : { o: 'put', t: 'agent', k: uuid, v: fresh },
       ],
       facts: [{ noun: 'agent', uuid, event: 'enrolled', data: { kind, managementIp: params['managementIp'] } }],

@@ -17,8 +17,9 @@ export function answer(api: Api, result: Row | undefined, form: TimeForm): Row {
   return out
 }
 
-/** The answer with its `schema`: JSON path → server class. */
+/** The answer with its `schema`: JSON path → server class. An empty answer stays exactly `{}` (zstack-wire). */
 export function withSchema(api: Api, body: Row): Row {
+  if (api.result.kind === 'empty') return body
   const resource = api.result.kind === 'inventory' || api.result.kind === 'inventories' ? resourceOf(api.result.of) : undefined
   return { ...body, schema: resource ? schemaOf(body, resource) : {} }
 }

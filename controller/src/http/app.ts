@@ -2,6 +2,7 @@
  * The HTTP door of the controller: two dialects over one route table, and the fixed paths beside them. It turns bytes into
  * calls and results into bytes; it decides nothing about resources.
  */
+import type { IncomingMessage } from 'node:http'
 import { PREFIX, routes } from '@skerry/contract'
 import { type Context, Hono } from 'hono'
 import { compress } from 'hono/compress'
@@ -15,7 +16,7 @@ import { json, text } from './reply.ts'
 
 /** What @hono/node-server hands in as `env`; absent when the app is called in process. */
 interface Env {
-  Bindings: { incoming?: { socket?: { remoteAddress?: string } } }
+  Bindings: { incoming?: IncomingMessage }
 }
 
 /** Paths that answer without a session, besides the contract's anonymous APIs. */
@@ -29,12 +30,19 @@ export const anonymousPaths: readonly string[] = [
 ]
 
 /** `//` is one slash: some clients write `/zones//<uuid>` (zstack-wire). */
-const pathOf = (request: Request): string => new URL(request.url).pathname.replace(/\/{2,}/g, '/')
+function pathOf({ url }: Request): string {
+  const start = url.indexOf('/', url.indexOf('://') + 3)
+  if (start < 0) return '/'
+  const end = url.indexOf('?', start)
+  const path = url.slice(start, end < 0 ? undefined : end)
+  return path.includes('//') ? path.replace(/\/{2,}/g, '/') : path
+}
 
 function visitOf(c: Context<Env>, prefix: string): Visit {
   const url = new URL(c.req.raw.url)
-  const address = c.env?.incoming?.socket?.remoteAddress ?? 'in-process'
-  return { request: c.req.raw, url, path: c.req.path.slice(prefix.length), address, facts: {} }
+  const socket = c.env?.incoming
+  const address = socket?.socket?.remoteAddress ?? 'in-process'
+  return { request: c.req.raw, url, path: c.req.path.slice(prefix.length), socket, address, facts: {} }
 }
 
 /** Runs a dialect, then logs and counts. Headers and raw paths are never logged: they hold sessions and tokens. */
@@ -58,7 +66,9 @@ export function createHttp(options: HttpOptions): Hono<Env> {
   const door = openDoor(options)
   const metrics = httpMetrics()
   const app = new Hono<Env>({ getPath: pathOf })
-  app.use(compress({ threshold: 1024 }))
+  const compressed = compress({ threshold: 1024 })
+  // Not even asked of those who can't read it: it turns the answer into a web stream's.
+  app.use((c, next) => (c.req.raw.headers.has('accept-encoding') ? compressed(c, next) : next()))
   app.get(routes.health, () => json(200, { status: 'ok' }))
   app.get(routes.ready, () => (door.ready() ? json(200, { status: 'ready' }) : json(503, { status: 'starting' })))
   app.get(routes.metrics, async () =>

@@ -48,7 +48,7 @@ async function dispatch(door: Door, visit: Visit): Promise<Response> {
   const { request, path, url } = visit
   const match = door.ownRoutes.match(request.method, path)
   const caller = match.routes.some(({ api }) => !api.session) ? undefined : ownCaller(door, request.headers)
-  const received = await receive(match, { request, method: request.method, path, search: url.searchParams }, door.limits, true)
+  const received = await receive(match, { request, method: request.method, path, search: url.searchParams, socket: visit.socket }, door.limits, true)
   const { api } = received.route
   visit.facts.route = `${api.method} ${received.route.path}`
   if (url.searchParams.has('at')) throw new Refusal(400, 'history (at=) is not kept by this version')

@@ -95,7 +95,7 @@ async function dispatch(door: Door, visit: Visit): Promise<Response> {
   const match = door.zstackRoutes.match(request.method, path)
   const session = credential(match, request.headers)
   const jobUuid = jobUuidFrom(request.headers)
-  const received = await receive(match, { request, method: request.method, path, search: url.searchParams }, door.limits, false)
+  const received = await receive(match, { request, method: request.method, path, search: url.searchParams, socket: visit.socket }, door.limits, false)
   const { api } = received.route
   visit.facts.route = `${api.method} ${received.route.path}`
   if (jobUuid !== undefined && request.method !== 'GET') refuseDuplicate(door, jobUuid)

@@ -1,5 +1,6 @@
 /** From a matched route and a request to the parameters of one API: which API, where they lie, whether they fit the schema. */
 import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import { type Api, ipv4, type Row, SkerryError, uuid as uuidSchema } from '@skerry/contract'
 import { parseBody, readBody } from './body.ts'
 import { paramsFromQuery } from './coerce.ts'
@@ -23,6 +24,8 @@ export interface Incoming {
   /** below the dialect's prefix */
   path: string
   search: URLSearchParams
+  /** Node's stream of the body, where the request came over a socket */
+  socket?: Readable | undefined
 }
 
 /** Set on top of the body by some clients, inside `params` by others; top level wins (zstack-core §1.2). */
@@ -68,7 +71,7 @@ function hashOf(incoming: Incoming, body: string): string {
 export async function receive(match: Match, incoming: Incoming, limits: Limits, lenient: boolean): Promise<Received> {
   const { method, request } = incoming
   const hasBody = method === 'POST' || method === 'PUT'
-  const text = hasBody ? await readBody(request, limits.bodyBytes) : ''
+  const text = hasBody ? await readBody(request, limits.bodyBytes, incoming.socket) : ''
   const body = parseBody(text, limits.bodyDepth)
   const route = selectRoute(match, method, body, lenient)
   const variables = Object.fromEntries(route.names.map((name, i) => [name, match.values[i] ?? '']))

@@ -92,6 +92,8 @@ export const callbackSignatures = {
   timeout: { args: ['int', 'pointer'], returns: 'void' },
   /** virConnectDomainEventCallback(conn, dom, event, detail, opaque). */
   lifecycle: { args: ['pointer', 'pointer', 'int', 'int', 'pointer'], returns: 'int' },
+  /** virConnectDomainEventGenericCallback(conn, dom, opaque). */
+  reboot: { args: ['pointer', 'pointer', 'pointer'], returns: 'void' },
   /** virConnectCloseFunc(conn, reason, opaque). */
   close: { args: ['pointer', 'int', 'pointer'], returns: 'void' },
 } as const

@@ -75,6 +75,8 @@ export type LifecycleName =
   | 'undefined'
   | 'shutdown'
   | 'pmsuspended'
+  /** The machine was reset while its domain runs on: an event of libvirt's own kind (VIR_DOMAIN_EVENT_ID_REBOOT). */
+  | 'rebooted'
 
 /** The words for a lifecycle event; null for one that this version does not know. */
 export function lifecycleWords(event: number, detail: number): { event: LifecycleName; detail: string } | null {

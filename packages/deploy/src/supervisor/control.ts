@@ -72,7 +72,8 @@ export function askControl(path: string, asked: Request, timeoutMs: number): Pro
       text += chunk
     })
     socket.on('error', (cause: NodeJS.ErrnoException) => {
-      const nobody = cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED'
+      // reset: it ended between taking the request and answering it
+      const nobody = ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(cause.code ?? '')
       if (nobody) resolve(undefined)
       else reject(new SkerryError('host-command-failed', 'cannot speak to the supervisor', { path }, { cause }))
     })

@@ -31,6 +31,7 @@ async function main(runDir: string | undefined): Promise<void> {
     if (asked.verb === 'reload') await supervisor.reload()
     if (asked.verb === 'restart') await supervisor.restart(asked.name)
     if (asked.verb === 'stop') await end('it was asked to')
+    if (asked.verb === 'leave') await supervisor.idle()
     // the answer goes out first
     if (asked.verb === 'stop' || asked.verb === 'leave') setTimeout(() => process.exit(0), 50)
     return { pid: process.pid, services: supervisor.status() }

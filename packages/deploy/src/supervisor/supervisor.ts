@@ -55,6 +55,11 @@ export class Supervisor {
     })
   }
 
+  /** Resolves when no change is under way: every process that runs has its pid file. */
+  idle(): Promise<void> {
+    return this.#inTurn(async () => undefined)
+  }
+
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
     const turn = this.#tail.then(act)
     this.#tail = turn.catch(() => undefined) // its caller is told

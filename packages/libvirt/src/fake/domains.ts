@@ -122,6 +122,10 @@ export class FakeDomains {
     this.#events.emit(domain, 'stopped', reason)
   }
 
+  reset(domain: FakeDomain): void {
+    this.#events.emit(domain, 'rebooted', 'reset')
+  }
+
   suspend(domain: FakeDomain): void {
     if (domain.state !== 'running') throw invalid('domain is not running')
     this.#enter(domain, 'paused', 'user')

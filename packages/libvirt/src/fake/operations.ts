@@ -83,13 +83,14 @@ function power({ domains, guestsObeyAcpi }: FakeWorld) {
       domains.stop(domains.get(uuid), 'destroyed')
       return null
     },
-    // A reboot and a reset leave the domain running: libvirt's state and lifecycle events do not show them.
+    // A reboot and a reset leave the domain running: only an event shows them.
     domainReboot: ({ uuid }) => {
-      active(uuid)
+      const domain = active(uuid)
+      if (guestsObeyAcpi) domains.reset(domain)
       return null
     },
     domainReset: ({ uuid }) => {
-      active(uuid)
+      domains.reset(active(uuid))
       return null
     },
     domainSuspend: ({ uuid }) => {
