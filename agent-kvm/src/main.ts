@@ -1,4 +1,5 @@
 /** agent-kvm: wiring only. */
+import { fileURLToPath } from 'node:url'
 import { type BuildContext, startAgent } from '@skerry/agent'
 import type { Host } from '@skerry/host'
 import { probeKvm, spawnProbe, superviseLibvirt } from '@skerry/libvirt'
@@ -9,6 +10,9 @@ import { type KvmOptions, readKvmOptions } from './options.ts'
 const NS_PER_MS = 1_000_000n
 /** CLOCK_MONOTONIC: the same for every process of this boot. */
 const monotonicMs = () => Number(process.hrtime.bigint() / NS_PER_MS)
+
+/** In a bundle the backend of libvirt lies beside this file, built too. */
+const childPath = import.meta.url.endsWith('.js') ? fileURLToPath(new URL('./child.js', import.meta.url)) : undefined
 
 async function build(host: Host, context: BuildContext, { libvirtUri, domainType, payload }: KvmOptions) {
   const { identity, log, stateDir } = context
@@ -22,7 +26,12 @@ async function build(host: Host, context: BuildContext, { libvirtUri, domainType
   const chosen = domainType === 'probe' ? await probeDomainType(probe) : { domainType, reason: 'it was given' }
   log.info({ ...chosen }, chosen.domainType === 'kvm' ? 'guests run on KVM' : 'guests run on TCG, which is slow')
   const env = { PATH: process.env['PATH'] ?? '' }
-  const libvirt = superviseLibvirt({ uri: libvirtUri, env, log: (text) => log.warn({ libvirt: text.trim() }, 'libvirt backend') })
+  const libvirt = superviseLibvirt({
+    uri: libvirtUri,
+    childPath,
+    env,
+    log: (text) => log.warn({ libvirt: text.trim() }, 'libvirt backend'),
+  })
   return kvmAgent({
     ...context,
     host,

@@ -29,7 +29,7 @@ export async function bench(options: FakeOptions = {}) {
     const ledger = await openLedger({ dir: `${STATE}/ledger`, files: host.files, clock })
     const bootId = await host.facts.bootId()
     const bus = broker.connect(rightsOf({ kind: 'agent', agent: { kind: 'kvm', uuid: AGENT } }))
-    let wake = () => undefined as void
+    let wake: () => void = () => undefined
     const parts = kvmAgent({
       host,
       libvirt,

@@ -58,16 +58,14 @@ afterEach(async () => {
 })
 
 const open = (session = s1, kind: 'serial' | 'vnc' = 'serial') =>
-  consoles
-    .command()
-    .run({
-      id: 'x',
-      uuid: vm,
-      input: { session, kind },
-      signal: new AbortController().signal,
-      progress: () => undefined,
-      log: null as never,
-    })
+  consoles.command().run({
+    id: 'x',
+    uuid: vm,
+    input: { session, kind },
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    log: null as never,
+  })
 const send = (data: unknown, session = s1) => controller.publish(subjects.io('kvm', agentUuid, session, 'in'), data)
 const base64 = (text: string) => Buffer.from(text, 'latin1').toString('base64')
 

@@ -19,7 +19,8 @@ const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 const run = promisify(execFile)
 
-export async function realBench() {
+/** `program`: what to run instead of the source, e.g. a bundle's main.js. */
+export async function realBench({ program = ['--import', tsx, main] }: { program?: string[] } = {}) {
   const dir = await mkdtemp('/tmp/skerry-kvm-')
   const stateDir = `${dir}/agent`
   const agentUuid = newId()
@@ -65,7 +66,7 @@ export async function realBench() {
   const ask = async (verb: string, data: unknown, noun = 'agent', uuid = agentUuid, timeoutMs = 30_000) =>
     (await controller.request(subjects.do('kvm', agentUuid, noun, uuid, verb), data, { timeoutMs })).data
   async function start() {
-    const args = ['--import', tsx, main, '--state-dir', stateDir, '--libvirt-uri', libvirtd.uri, '--domain-type', 'qemu']
+    const args = [...program, '--state-dir', stateDir, '--libvirt-uri', libvirtd.uri, '--domain-type', 'qemu']
     const child = spawn(process.execPath, args, { env: { PATH: process.env['PATH'] ?? '' }, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
     agent = child

@@ -47,7 +47,10 @@ describe('the domain type', () => {
         bootId,
         stateDir: '/state',
         ...given,
-        probe: async (payload) => (booted.push(payload), { accel, reason: accel === 'kvm' ? null : 'it hangs' }),
+        probe: async (payload) => {
+          booted.push(payload)
+          return { accel, reason: accel === 'kvm' ? null : 'it hangs' }
+        },
       })
     return { host, booted, ask }
   }

@@ -104,13 +104,23 @@ describe.runIf(requireOrSkip('agent-vrouter on real tools', ['ip', 'nft', 'dnsma
     for (const g of [guest, other]) expect(await g.run('busybox', ['nc', '-w', '3', OUTSIDE_IP, '8080'])).toBe('203.0.113.1\n')
   })
 
-  test('the router forwards to the name servers of its network', async () => {
-    const argv = ['-k', '-C', '/dev/null', '--no-resolv', '--pid-file=', '--bind-interfaces', `--listen-address=${OUTSIDE_IP}`, '--address=/www.example.test/203.0.113.77']
+  test('the router forwards to the name servers of its network, which may name private addresses', async () => {
+    const argv = [
+      '-k',
+      '-C',
+      '/dev/null',
+      '--no-resolv',
+      '--pid-file=',
+      '--bind-interfaces',
+      `--listen-address=${OUTSIDE_IP}`,
+      '--local=/example.test/',
+      '--address=/www.example.test/192.168.7.7',
+    ]
     const server = lab.inside(lab.outsideNs, ['dnsmasq', ...argv])
     desired.put('router', B, { ...specB, dns: [OUTSIDE_IP] })
     await ready()
     expect(await other.dhcp(macs.one)).toContain('dns=10.10.0.1 ')
-    expect(await other.run('busybox', ['nslookup', 'www.example.test', '10.10.0.1'], [0, 1])).toContain('203.0.113.77')
+    expect(await other.run('busybox', ['nslookup', '-type=a', 'www.example.test', '10.10.0.1'], [0, 1])).toContain('192.168.7.7')
     server.kill('SIGKILL')
     desired.put('router', B, specB)
     await ready()

@@ -159,5 +159,16 @@ const wayBack: Stop[] = [
   stop('LogOut', (m) => ({ sessionUuid: m['session'] })),
 ]
 
+/** The part of the tour after which one of everything is there. */
+export const outward: readonly Stop[] = [
+  ...grounds,
+  ...storage,
+  ...networks,
+  ...guests.slice(
+    0,
+    guests.findIndex((s) => s.api === 'QueryVmNic'),
+  ),
+]
+
 /** Nothing is left of it at its end but jobs. `UpdateVolume` and `GetTaskProgress` need ids that only answers tell. */
 export const tour: readonly Stop[] = [...grounds, ...storage, ...networks, ...guests, ...wayBack]

@@ -29,6 +29,9 @@ export function apiNamed(name: string): Api {
   return api
 }
 
+/** Half characters become U+FFFD, as in any URL. */
+export const wellFormed = (text: string) => Buffer.from(text).toString()
+
 /** Query string of a GET or DELETE: lists repeat their key, maps are `k.sub=`. */
 function queryString(params: Row): string {
   const search = new URLSearchParams()
@@ -50,7 +53,7 @@ export function sentFor(api: Api, params: Row): Sent {
   const path = template.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = rest[name]
     delete rest[name]
-    return encodeURIComponent(String(value))
+    return encodeURIComponent(wellFormed(String(value)))
   })
   if (api.method === 'GET' || api.method === 'DELETE') return { method: api.method, path: path + queryString(rest) }
   return { method: api.method, path, body: JSON.stringify({ [api.bodyKey ?? 'params']: rest }) }

@@ -43,7 +43,8 @@ describe('a session', () => {
     const other = await freshSession()
     const uuid = other.session!
     expect(await client.call('ValidateSession', { sessionUuid: uuid })).toMatchObject({ valid: true })
-    for (let i = 0; i < 2; i++) expect((await client.send({ method: 'DELETE', path: `/accounts/sessions/${uuid}` }, {})).text).toBe('{}')
+    for (let i = 0; i < 2; i++)
+      expect((await client.send({ method: 'DELETE', path: `/accounts/sessions/${uuid}` }, {})).text).toBe('{}')
     expect(await client.call('ValidateSession', { sessionUuid: uuid })).toMatchObject({ valid: false })
   })
 
@@ -56,7 +57,11 @@ describe('a session', () => {
     const other = await freshSession()
     await spoil(other)
     const query = await other.send(sentFor(apiNamed('QueryZone'), {}))
-    expect([query.status, error(query.body)['code'], query.body]).toMatchObject([503, 'ID.1001', { error: { description: expect.any(String), details: expect.any(String) } }])
+    expect([query.status, error(query.body)['code'], query.body]).toMatchObject([
+      503,
+      'ID.1001',
+      { error: { description: expect.any(String), details: expect.any(String) } },
+    ])
     const { first, last } = await other.exchange('CreateZone', { name: 'zone' })
     expect([first.status, last.status, error(last.body)['code']]).toEqual([202, 503, 'ID.1001'])
     await client.login()
@@ -64,7 +69,10 @@ describe('a session', () => {
   })
 
   test('that is missing, or of a scheme that nobody knows, is refused with text', async () => {
-    for (const headers of [{}, { Authorization: '' }, { Authorization: 'Digest x' }, { Authorization: 'ZStack a:b' }] as Record<string, string>[]) {
+    for (const headers of [{}, { Authorization: '' }, { Authorization: 'Digest x' }, { Authorization: 'ZStack a:b' }] as Record<
+      string,
+      string
+    >[]) {
       const answer = await client.send(zone(), headers)
       expect([answer.status, isText(answer.type)]).toEqual([400, true])
     }
@@ -75,7 +83,10 @@ describe('a job', () => {
   test('has the id that the client chose; the same id again is refused with text, before and after its end', async () => {
     const jobUuid = newUuid()
     const sent = zone('once')
-    const [one, other] = await Promise.all([client.send(sent, client.headers(jobUuid)), client.send(sent, client.headers(jobUuid))])
+    const [one, other] = await Promise.all([
+      client.send(sent, client.headers(jobUuid)),
+      client.send(sent, client.headers(jobUuid)),
+    ])
     expect((await client.poll(jobUuid)).status).toBe(200)
     const third = await client.send(sent, client.headers(jobUuid))
     expect([one.status, other.status].sort()).toEqual([202, 400])
@@ -92,7 +103,8 @@ describe('a job', () => {
   test('is polled without a good session, and by GET only; an unknown one is 404 with text', async () => {
     const { jobUuid } = await client.exchange('CreateZone', { name: 'polled' })
     const poll = { method: 'GET', path: `/api-jobs/${jobUuid}` }
-    for (const headers of [{}, { Authorization: 'OAuth null' }] as Record<string, string>[]) expect((await client.send(poll, headers)).status).toBe(200)
+    for (const headers of [{}, { Authorization: 'OAuth null' }] as Record<string, string>[])
+      expect((await client.send(poll, headers)).status).toBe(200)
     expect((await client.send({ ...poll, method: 'DELETE' }, {})).status).toBe(405)
     const unknown = await client.send({ method: 'GET', path: `/api-jobs/${newUuid()}` }, {})
     expect([unknown.status, isText(unknown.type), unknown.text]).toEqual([404, true, 'the job has been expired'])
@@ -107,7 +119,11 @@ describe('a job', () => {
   test('that fails says so with an object: code, description, details', async () => {
     const { first, last } = await client.exchange('DeleteZone', { uuid: newUuid() })
     expect([first.status, last.status]).toEqual([202, 503])
-    expect(error(last.body)).toMatchObject({ code: 'SYS.1003', description: expect.any(String), details: expect.stringContaining('zone') })
+    expect(error(last.body)).toMatchObject({
+      code: 'SYS.1003',
+      description: expect.any(String),
+      details: expect.stringContaining('zone'),
+    })
   })
 
   test('takes the time that the client allows it', async () => {
@@ -120,10 +136,18 @@ describe('what never reaches an API', () => {
   test.each([
     ['an unknown path', { method: 'GET', path: '/zonen' }, 404],
     ['a method that the path has not', { method: 'DELETE', path: '/zones' }, 405],
-    ['a body without an action of the path', { method: 'PUT', path: `/zones/${newUuid()}/actions`, body: '{"startVmInstance":{}}' }, 400],
+    [
+      'a body without an action of the path',
+      { method: 'PUT', path: `/zones/${newUuid()}/actions`, body: '{"startVmInstance":{}}' },
+      400,
+    ],
     ['a body that is no JSON', { method: 'POST', path: '/zones', body: '{"params":' }, 400],
     ['a body that is no object', { method: 'POST', path: '/zones', body: '[1]' }, 400],
-    ['text where a number is due', sentFor(apiNamed('CreateInstanceOffering'), { name: 'x', cpuNum: 'many', memorySize: 1 }), 400],
+    [
+      'text where a number is due',
+      sentFor(apiNamed('CreateInstanceOffering'), { name: 'x', cpuNum: 'many', memorySize: 1 }),
+      400,
+    ],
     ['a condition without an operator', { method: 'GET', path: '/zones?q=name' }, 400],
     ['percent signs that mean nothing', { method: 'GET', path: '/zones/%zz' }, 400],
   ])('%s is refused with text', async (_, sent, status) => {
@@ -134,7 +158,10 @@ describe('what never reaches an API', () => {
 
   test('an uuid where a word of the path stands is not mistaken for it', async () => {
     expect((await client.send({ method: 'GET', path: '/l3-networks/ip-ranges' })).body).toEqual({ inventories: [], schema: {} })
-    expect((await client.send({ method: 'GET', path: `/l3-networks/${newUuid()}` })).body).toEqual({ inventories: [], schema: {} })
+    expect((await client.send({ method: 'GET', path: `/l3-networks/${newUuid()}` })).body).toEqual({
+      inventories: [],
+      schema: {},
+    })
   })
 })
 
@@ -145,7 +172,9 @@ interface Heard {
 }
 
 /** Somebody who is called back; `answers` are the status codes of its first answers, then 200. */
-async function callee(answers: number[] = []): Promise<{ url: string; heard: Heard[]; server: Server; until(count: number): Promise<void> }> {
+async function callee(
+  answers: number[] = [],
+): Promise<{ url: string; heard: Heard[]; server: Server; until(count: number): Promise<void> }> {
   const heard: Heard[] = []
   const server = createServer(async (request, response) => {
     const parts: Buffer[] = []
@@ -174,7 +203,11 @@ describe('a webhook', () => {
     await until(1)
     const polled = await client.poll(jobUuid)
     expect(heard[0]!.body).toBe(polled.text)
-    expect(heard[0]!.headers).toMatchObject({ 'content-type': 'application/json', 'x-job-uuid': jobUuid, 'x-job-success': success })
+    expect(heard[0]!.headers).toMatchObject({
+      'content-type': 'application/json',
+      'x-job-uuid': jobUuid,
+      'x-job-success': success,
+    })
     // Both ends are this process: the client's promise may run a moment after the server's, never a whole turn of the network.
     expect(heard[0]!.at).toBeGreaterThan(acceptedAt - 20)
     server.close()

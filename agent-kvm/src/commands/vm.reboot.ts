@@ -68,7 +68,7 @@ async function ask(
 /** Sees that the machine was reset after the guest went down. Listens from the beginning, so that a quick guest isn't missed. */
 function watch({ libvirt, timers }: RebootPorts, uuid: string) {
   let back = false
-  let tell = () => undefined as void
+  let tell: () => void = () => undefined
   const off = libvirt.onLifecycle(({ domainUuid, event }) => {
     if (domainUuid !== uuid || (event !== 'rebooted' && event !== 'started')) return
     back = true

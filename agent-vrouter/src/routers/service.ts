@@ -43,7 +43,9 @@ export function confOf(spec: RouterSpec, dir: string, upstream: readonly string[
     'dhcp-ignore-names',
     ...more.flatMap((network, n) => networkLines(spec, network, `n${n + 1}`)),
   ]
-  return `${base}${lines.join('\n')}\n`
+  // The site's own names have private addresses: guests of an edge must be able to resolve them.
+  const kept = base.split('\n').filter((line) => line !== '' && line !== 'stop-dns-rebind')
+  return `${[...kept, ...lines].join('\n')}\n`
 }
 
 /** Networks beside the first: their own range, and their own gateway as default route (a tagged option wins). */

@@ -68,6 +68,18 @@ function tagOps(input: Prepared['input'], newId: () => string, now: number): Op[
   return [...given('System', input.params['systemTags']), ...given('User', input.params['userTags'])]
 }
 
+/** Time that a call may take when its client names none (zstack-core §3.1: 30 min; images and VMs longer). */
+const TIMEOUT_MS: Record<string, number> = {
+  AddImage: 72 * 3_600_000,
+  CreateVmInstance: 12 * 3_600_000,
+  ExpungeVmInstance: 3 * 3_600_000,
+}
+const DEFAULT_TIMEOUT_MS = 30 * 60_000
+
+/** Epoch ms at which the call's job gives up. */
+export const deadlineOf = (call: Call, now: number): number =>
+  now + (call.timeoutMs ?? TIMEOUT_MS[call.api.api] ?? DEFAULT_TIMEOUT_MS)
+
 export interface JobRow {
   jobUuid: string
   deadline: number | null

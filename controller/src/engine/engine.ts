@@ -1,10 +1,11 @@
 /** The engine: calls become jobs, jobs run their workflows in the queue of their resource, and both survive a restart. */
-import { type ErrorBody, type Progress, type Row, SkerryError } from '@skerry/contract'
+import { type ErrorBody, type Guard, type Op, type Progress, type Row, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { createQueues, createRunner, type Queues, type Runner } from '@skerry/workflow'
 import { actions } from '../workflows/index.ts'
 import type { World } from '../workflows/world.ts'
-import { acceptanceOps, prepare } from './accept.ts'
+import { acceptanceOps, deadlineOf, type Prepared, prepare } from './accept.ts'
+import { endedAtOnce } from './at-once.ts'
 import { LogJournal } from './journal.ts'
 import { planOf } from './plan.ts'
 import type { Call, Caller, Engine, JobView, PlanView } from './port.ts'
@@ -30,15 +31,8 @@ export interface EnginePorts {
   dryRun(names: readonly string[], job: string): Promise<Row[]>
 }
 
-/** Time that a call may take when its client names none (zstack-core §3.1: 30 min; images and VMs longer). */
-const TIMEOUT_MS: Record<string, number> = {
-  AddImage: 72 * 3_600_000,
-  CreateVmInstance: 12 * 3_600_000,
-  ExpungeVmInstance: 3 * 3_600_000,
-}
 /** How long the answer to a deletion waits for agents to carry it out. */
 const CLEAN_UP_MS = 30_000
-const DEFAULT_TIMEOUT_MS = 30 * 60_000
 
 export class ControllerEngine implements Engine {
   readonly #p: EnginePorts
@@ -107,15 +101,37 @@ export class ControllerEngine implements Engine {
     const jobUuid = call.jobUuid ?? this.#p.newId()
     const now = this.#p.now()
     const prepared = prepare(this.graph, call, this.#p.newId)
-    const deadline = now + (call.timeoutMs ?? TIMEOUT_MS[call.api.api] ?? DEFAULT_TIMEOUT_MS)
+    const deadline = deadlineOf(call, now)
     const { ops, keyGuard } = acceptanceOps(call, prepared, { jobUuid, deadline, bodyHash }, { now, newId: this.#p.newId })
     const guards = [
       { g: 'absent' as const, t: 'job', k: jobUuid },
       ...(keyGuard ? [{ g: 'absent' as const, t: 'callKey', k: keyGuard }] : []),
     ]
+    if (await this.#atOnce(prepared, { guards, ops }, { job: jobUuid, now })) return this.job(jobUuid)!
     await this.#p.state.commit({ guards, ops }, { actor: prepared.input.accountUuid, job: jobUuid })
     this.#start(jobUuid, prepared.queueKey, prepared.input.uuid)
     return this.job(jobUuid)!
+  }
+
+  /** Accepts and ends the job in one commit where its workflow allows that; false: nothing has happened. */
+  async #atOnce(
+    prepared: Prepared,
+    acceptance: { guards: Guard[]; ops: Op[] },
+    { job, now }: { job: string; now: number },
+  ): Promise<boolean> {
+    const { uuid, accountUuid } = prepared.input
+    if (this.busy(prepared.queueKey) || this.busy(uuid)) return false
+    const change = endedAtOnce(prepared, acceptance, { job, now, world: this.#p.world })
+    if (!change) return false
+    try {
+      await this.#p.state.commit(change, { actor: accountUuid, job })
+    } catch (error) {
+      // Refused by a guard: nothing was applied, and the workflow decides anew. Otherwise its fate on disk is unknown.
+      if (this.graph.get('job', job)) throw error
+      return false
+    }
+    this.#p.onEnded(this.job(job)!, uuid)
+    return true
   }
 
   /** A call that was made before: the same one gets its job again, another one under the same id is refused. */
@@ -243,11 +259,17 @@ export class ControllerEngine implements Engine {
     await new Promise<void>((resolve) => {
       let set = this.#waiters.get(uuid)
       if (!set) this.#waiters.set(uuid, (set = new Set()))
-      set.add(resolve)
-      void this.#p.sleep(ms).then(() => {
-        set.delete(resolve)
+      // Cleared when the job ends first: a waiting time is long, and jobs are many.
+      const timer = this.#p.timers.set(() => {
+        set.delete(wake)
+        if (set.size === 0) this.#waiters.delete(uuid)
         resolve()
-      })
+      }, ms)
+      const wake = () => {
+        this.#p.timers.clear(timer)
+        resolve()
+      }
+      set.add(wake)
     })
     return this.job(uuid)
   }

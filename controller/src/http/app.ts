@@ -12,7 +12,7 @@ import { type HttpMetrics, httpMetrics } from './metrics.ts'
 import { openapi } from './openapi.ts'
 import { ownRoot } from './own-routes.ts'
 import type { HttpOptions } from './ports.ts'
-import { json, text } from './reply.ts'
+import { isSmall, json, text } from './reply.ts'
 
 /** What @hono/node-server hands in as `env`; absent when the app is called in process. */
 interface Env {
@@ -67,8 +67,10 @@ export function createHttp(options: HttpOptions): Hono<Env> {
   const metrics = httpMetrics()
   const app = new Hono<Env>({ getPath: pathOf })
   const compressed = compress({ threshold: 1024 })
-  // Not even asked of those who can't read it: it turns the answer into a web stream's.
-  app.use((c, next) => (c.req.raw.headers.has('accept-encoding') ? compressed(c, next) : next()))
+  app.use(async (c, next) => {
+    await next()
+    if (!isSmall(c.res) && c.req.raw.headers.has('accept-encoding')) await compressed(c, async () => {})
+  })
   app.get(routes.health, () => json(200, { status: 'ok' }))
   app.get(routes.ready, () => (door.ready() ? json(200, { status: 'ready' }) : json(503, { status: 'starting' })))
   app.get(routes.metrics, async () =>

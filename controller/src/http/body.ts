@@ -49,6 +49,7 @@ function readSocket(socket: Readable, limit: number): Promise<string> {
     const onEnd = () => settle(() => resolve((parts.length === 1 ? parts[0]! : Buffer.concat(parts)).toString('utf8')))
     const onError = (cause: Error) => settle(() => reject(cause))
     const onClose = () => settle(() => reject(new Refusal(400, 'the connection was closed inside the body')))
+    if (socket.destroyed) return onClose()
     socket.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
   })
 }

@@ -13,9 +13,9 @@ import { jobUuidFrom, timeoutFrom, webHookFrom } from './jobs.ts'
 import { resolveName, resolveNames } from './names.ts'
 import { checkParams, type Received, receive } from './params.ts'
 import { problem, problemFrom, problemOf } from './problem.ts'
-import { findMany, findOne } from './query.ts'
+import { findMany, findOne, textOf } from './query.ts'
 import { Refusal } from './refusal.ts'
-import { json } from './reply.ts'
+import { json, jsonText } from './reply.ts'
 import { callSync } from './sync.ts'
 
 /** Every request below `/v1` that is an API's. */
@@ -98,15 +98,16 @@ function callFrom(door: Door, visit: Visit, received: Received, caller: Caller |
 
 async function answerQuery(door: Door, visit: Visit, received: Received): Promise<Response> {
   const { route, variables } = received
-  const how = { search: visit.url.searchParams, form: isoDate }
-  if (!route.byUuid) return json(200, (await findMany(door, route, how)).body)
+  const { graph } = door.engine
+  const search = visit.url.searchParams
+  if (!route.byUuid) return jsonText(200, textOf(graph, await findMany(door, route, search), isoDate))
   const uuid = resolveName(door.engine.graph, route.resource, variables['uuid'] ?? '')
-  const { body, version } = findOne(door.engine, route, uuid, how)
-  if (version === undefined)
+  const found = findOne(door.engine, route, uuid, search)
+  if (found.version === undefined)
     throw new SkerryError('not-found', `there is no ${route.resource.noun} ${uuid}`, { resource: route.resource.name, uuid })
-  const tag = etag(version)
+  const tag = etag(found.version)
   if (visit.request.headers.get('If-None-Match') === tag) return new Response(null, { status: 304, headers: { etag: tag } })
-  return json(200, body, { etag: tag })
+  return jsonText(200, textOf(graph, found, isoDate), { etag: tag })
 }
 
 async function acceptAsync(door: Door, visit: Visit, call: Call): Promise<Response> {

@@ -11,7 +11,7 @@ import { apiOf, type Door, type Visit } from './context.ts'
 import { zstackDate } from './dates.ts'
 import { jobUuidFrom, timeoutFrom, webHookFrom } from './jobs.ts'
 import { checkParams, type Received, receive } from './params.ts'
-import { findMany, findOne } from './query.ts'
+import { bodyOf, findMany, findOne } from './query.ts'
 import { Refusal } from './refusal.ts'
 import { json, stepOf, text } from './reply.ts'
 import type { Match } from './routes.ts'
@@ -118,9 +118,9 @@ async function answerSync(door: Door, visit: Visit, received: Received, session:
   const caller = session === undefined ? undefined : callerOf(door.engine, session)
   if (caller) authorize(route.api, caller)
   if (route.api.query) {
-    const how = { search: visit.url.searchParams, form: zstackDate }
-    const { body } = route.byUuid ? findOne(door.engine, route, variables['uuid'] ?? '', how) : await findMany(door, route, how)
-    return json(200, withSchema(route.api, body))
+    const search = visit.url.searchParams
+    const found = route.byUuid ? findOne(door.engine, route, variables['uuid'] ?? '', search) : await findMany(door, route, search)
+    return json(200, withSchema(route.api, bodyOf(door.engine.graph, found, zstackDate)))
   }
   const checked = checkParams(received)
   if (!checked.ok) {

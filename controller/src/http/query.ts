@@ -1,8 +1,9 @@
 /** GET of a list or of one resource by uuid: ZStack's query grammar over the graph, rendered as inventories. */
 import type { Resource, Row } from '@skerry/contract'
+import type { Graph } from '@skerry/graph'
 import { parseQuery, runQuerySliced } from '@skerry/query'
 import type { Engine } from '../engine/port.ts'
-import { render, type TimeForm, targets } from '../inventory/index.ts'
+import { render, renderText, type TimeForm, targets } from '../inventory/index.ts'
 import type { Door } from './context.ts'
 import { Refusal } from './refusal.ts'
 import type { Route } from './routes.ts'
@@ -10,8 +11,16 @@ import type { Route } from './routes.ts'
 /** Every operator holds one of these (zstack-core §1.6); a condition without any is refused as unreadable. */
 const operator = /=|<|>| is null| not null/
 
+/** Rows that were found, not yet written in any form. */
 export interface Found {
-  body: Row
+  resource: Resource
+  rows: readonly Readonly<Row>[]
+  /** only these fields of each; undefined: all */
+  fields?: readonly string[] | undefined
+  /** what stands beside the list: total, explain */
+  beside: Row
+  /** no list at all: only the count was asked for */
+  bare?: boolean
   /** row version, when asked by uuid and there */
   version?: number
 }
@@ -47,21 +56,33 @@ export function findOne(
   engine: Engine,
   { resource }: Route,
   uuid: string,
-  o: { search: URLSearchParams; form: TimeForm },
+  search: URLSearchParams,
 ): Found {
   const found = rowOf(engine, resource, uuid)
-  if (found === undefined) return { body: { inventories: [] } }
-  const inventory = selected(render(engine.graph, resource, found.row, o.form), fieldsFrom(o.search))
+  if (found === undefined) return { resource, rows: [], beside: {} }
   const version = engine.graph.version(resource.name, found.key)
-  return { body: { inventories: [inventory] }, ...(version === undefined ? {} : { version }) }
+  return { resource, rows: [found.row], fields: fieldsFrom(search), beside: {}, ...(version === undefined ? {} : { version }) }
+}
+
+/** `{ inventories: […], total }` as objects. */
+export function bodyOf(graph: Graph, found: Found, form: TimeForm): Row {
+  const { resource, rows, fields, bare, beside } = found
+  return bare ? beside : { inventories: rows.map((row) => selected(render(graph, resource, row, form), fields)), ...beside }
+}
+
+/** The same as JSON. */
+export function textOf(graph: Graph, found: Found, form: TimeForm): string {
+  const { resource, rows, fields, bare, beside } = found
+  if (bare || fields) return JSON.stringify(bodyOf(graph, found, form))
+  const rest = Object.entries(beside).map(([name, value]) => `,"${name}":${JSON.stringify(value)}`)
+  return `{"inventories":[${rows.map((row) => renderText(graph, resource, row, form)).join(',')}]${rest.join('')}}`
 }
 
 /** Longest stretch that one query holds the event loop. */
 const SLICE_MS = 5
 
 /** A list by `q=` and the rest of the query string. `count=true` answers the total alone. */
-export async function findMany(door: Door, { resource }: Route, o: { search: URLSearchParams; form: TimeForm }): Promise<Found> {
-  const { search } = o
+export async function findMany(door: Door, { resource }: Route, search: URLSearchParams): Promise<Found> {
   const { graph } = door.engine
   const q = search.getAll('q')
   for (const condition of q)
@@ -75,18 +96,9 @@ export async function findMany(door: Door, { resource }: Route, o: { search: URL
     now: () => performance.now(),
     pause: door.pause,
   })
-  const inventories: Row[] = []
-  for (const key of keys) {
-    const row = graph.get(resource.name, key)
-    if (row) inventories.push(selected(render(graph, resource, row, o.form), fields))
-  }
-  return {
-    body: {
-      ...(query.count ? {} : { inventories }),
-      ...(total === undefined ? {} : { total }),
-      ...(search.get('explain') === 'true' ? { explain } : {}),
-    },
-  }
+  const rows = keys.map((key) => graph.get(resource.name, key)).filter((row) => row !== undefined)
+  const beside = { ...(total === undefined ? {} : { total }), ...(search.get('explain') === 'true' ? { explain } : {}) }
+  return { resource, rows, fields, beside, bare: query.count ?? false }
 }
 
 function optional(search: URLSearchParams) {

@@ -57,14 +57,14 @@ function bySlot(a: Row, b: Row): number {
   return slot(a) - slot(b) || Number(a['createDate'] ?? 0) - Number(b['createDate'] ?? 0)
 }
 
-function children(graph: Graph, inlined: Inlined, uuid: unknown, form: TimeForm | undefined): Row[] {
-  const rows: Row[] = []
+function childRows(graph: Graph, inlined: Inlined, uuid: unknown): Readonly<Row>[] {
+  const rows: Readonly<Row>[] = []
   for (const key of graph.by(inlined.child.name, inlined.via, uuid)) {
     const row = graph.get(inlined.child.name, key)
     if (row) rows.push(row)
   }
   if (rows.length > 1) rows.sort(bySlot)
-  return rows.map((row) => render(graph, inlined.child, row, form))
+  return rows
 }
 
 /** The fields of a row itself, without children. */
@@ -96,8 +96,30 @@ export function render(graph: Graph, resource: Resource, row: Readonly<Row>, for
   const own = form === undefined ? ownFields(shape, row, form) : keptFields(shape, row, form)
   if (shape.inlined.length === 0) return own
   const out = { ...own }
-  for (const inlined of shape.inlined) out[inlined.list] = children(graph, inlined, row['uuid'], form)
+  for (const inlined of shape.inlined) out[inlined.list] = childRows(graph, inlined, row['uuid']).map((child) => render(graph, inlined.child, child, form))
   return out
+}
+
+const keptTexts = new Map<TimeForm, RecentRows<string>>()
+
+function ownText(shape: Shape, row: Readonly<Row>, form: TimeForm): string {
+  let recent = keptTexts.get(form)
+  if (recent === undefined) keptTexts.set(form, (recent = new RecentRows()))
+  return recent.get(row) ?? recent.add(row, JSON.stringify(ownFields(shape, row, form)))
+}
+
+/** `JSON.stringify(render(…))`, put together from texts that were made of the same rows before. */
+export function renderText(graph: Graph, resource: Resource, row: Readonly<Row>, form: TimeForm): string {
+  const shape = shapeOfInventory(resource)
+  const own = ownText(shape, row, form)
+  if (shape.inlined.length === 0) return own
+  // Every row has a uuid, so there is a field before the comma.
+  let text = own.slice(0, -1)
+  for (const inlined of shape.inlined) {
+    const rows = childRows(graph, inlined, row['uuid'])
+    text += `,"${inlined.list}":[${rows.map((child) => renderText(graph, inlined.child, child, form)).join(',')}]`
+  }
+  return `${text}}`
 }
 
 /** An already rendered inventory (epoch ms) with its timestamps written in another form, children too; nulls go. */

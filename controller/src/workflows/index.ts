@@ -1,5 +1,6 @@
 /** Every workflow that an API names. A name in the contract without an entry here fails at start-up. */
 import { apis } from '@skerry/contract'
+import { stepsOf } from '@skerry/workflow'
 import { backupStorageAdd, backupStorageAttach, backupStorageDetach, backupStorageReconnect } from './backup-storage.add.ts'
 import { controlPlane } from './control-plane.ts'
 import { hostAdd, hostReconnect } from './host.add.ts'
@@ -67,6 +68,11 @@ const all: readonly Action[] = [
 ]
 
 export const actions: ReadonlyMap<string, Action> = new Map(all.map((action) => [action.workflow.name, action]))
+
+for (const { atOnce, workflow } of all) {
+  if (atOnce && (stepsOf(workflow).length !== 1 || workflow.finish || workflow.fail))
+    throw new Error(`workflow ${workflow.name} can't end at once: it has more than one step`)
+}
 
 for (const { api } of apis) {
   if (api.workflow && !api.sync && !actions.has(api.workflow))

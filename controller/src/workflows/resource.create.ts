@@ -19,6 +19,7 @@ interface Creation {
 export function creation(c: Creation): Action {
   const parents = Object.entries(c.parents ?? {})
   return {
+    atOnce: true,
     workflow: defineWorkflow<Input, World>({
       name: c.workflow,
       version: 1,

@@ -79,6 +79,11 @@ export interface Action {
   check?(input: CheckInput): void
   /** Which resource's queue the job runs in, when it isn't the resource of the call. */
   queueKey?(input: Input): string
+  /**
+   * The only step decides from the graph at once, always gives a change, and leaves nothing to agents or to `finish`: job and
+   * effect may be one commit.
+   */
+  atOnce?: boolean
 }
 
 /** The row, or `not-found` naming what was looked for. */

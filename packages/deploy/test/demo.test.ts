@@ -119,19 +119,34 @@ test('a second down keeps what the first one stopped, and one guest that cannot 
   await stopGuests(ports, '127.0.0.1', () => undefined)
   expect(JSON.parse((await files().read(ports.layout.stopped))!)).toEqual({ vms: ['1'.repeat(32)] })
   const failing = fakeController((api) => api === 'StopVmInstance')
-  failing.rows.set('vmInstance', [1, 2].map((n) => ({ uuid: String(n).repeat(32), name: `vm${n}`, state: 'Running' })))
+  failing.rows.set(
+    'vmInstance',
+    [1, 2].map((n) => ({ uuid: String(n).repeat(32), name: `vm${n}`, state: 'Running' })),
+  )
   await expect(stopGuests({ ...ports, client: failing.client }, '127.0.0.1', () => undefined)).rejects.toThrow('2 of 2 guests')
 })
 
 test('addresses of the demo follow from its network', () => {
-  expect(demoAddresses('10.0.137.0/24')).toEqual({ gateway: '10.0.137.1', startIp: '10.0.137.10', endIp: '10.0.137.250', netmask: '255.255.255.0' })
-  expect(demoAddresses('192.168.7.77/29')).toEqual({ gateway: '192.168.7.73', startIp: '192.168.7.74', endIp: '192.168.7.78', netmask: '255.255.255.248' })
+  expect(demoAddresses('10.0.137.0/24')).toEqual({
+    gateway: '10.0.137.1',
+    startIp: '10.0.137.10',
+    endIp: '10.0.137.250',
+    netmask: '255.255.255.0',
+  })
+  expect(demoAddresses('192.168.7.77/29')).toEqual({
+    gateway: '192.168.7.73',
+    startIp: '192.168.7.74',
+    endIp: '192.168.7.78',
+    netmask: '255.255.255.248',
+  })
   expect(() => demoAddresses('10.0.0.0/31')).toThrow('between /8 and /29')
 })
 
 test('a failure names what failed, why, and what helps', () => {
   const cause = new SkerryError('host-command-failed', 'nft ended with code 1', { stderr: 'Operation not permitted' })
-  const text = failureText(new SkerryError('not-ready', 'agent-vrouter is not ready', { remedy: 'look at its log', log: 'line' }, { cause }))
+  const text = failureText(
+    new SkerryError('not-ready', 'agent-vrouter is not ready', { remedy: 'look at its log', log: 'line' }, { cause }),
+  )
   expect(text.split('\n')).toEqual([
     'failed: agent-vrouter is not ready',
     '  what helps: look at its log',
@@ -144,5 +159,10 @@ test('a failure names what failed, why, and what helps', () => {
 })
 
 test('columns of the table line up', () => {
-  expect(table([['VM', 'STATE'], ['hello', 'Running']])).toBe('VM     STATE\nhello  Running')
+  expect(
+    table([
+      ['VM', 'STATE'],
+      ['hello', 'Running'],
+    ]),
+  ).toBe('VM     STATE\nhello  Running')
 })

@@ -12,7 +12,9 @@ const plan = (env: Record<string, string> = {}): PlanInputs => ({
   settings: readUpSettings([], { SKERRY_STATE_DIR: '/srv/site', ...env }) as Settings,
   layout,
   node: '/usr/bin/node',
-  bundles: Object.fromEntries(['controller', 'agent-kvm', 'agent-storage', 'agent-vrouter'].map((name) => [name, `/srv/site/app/${name}`])),
+  bundles: Object.fromEntries(
+    ['controller', 'agent-kvm', 'agent-storage', 'agent-vrouter'].map((name) => [name, `/srv/site/app/${name}`]),
+  ),
   libvirt: ownLibvirt(layout),
   domainType: 'qemu',
   managementIp: '127.0.0.1',
@@ -34,7 +36,10 @@ describe('plan of services', () => {
   })
 
   test('no argument and no variable holds a secret, only paths to them', () => {
-    const words = allServices(plan({ SKERRY_ADMIN_PASSWORD: 'very-secret' })).flatMap(({ argv, env }) => [...argv, ...Object.values(env)])
+    const words = allServices(plan({ SKERRY_ADMIN_PASSWORD: 'very-secret' })).flatMap(({ argv, env }) => [
+      ...argv,
+      ...Object.values(env),
+    ])
     expect(words.join(' ')).not.toContain('very-secret')
   })
 
@@ -62,7 +67,14 @@ describe('plan of services', () => {
 })
 
 describe('systemd unit', () => {
-  const spec = { name: 'agent-kvm', argv: ['/usr/bin/node', 'a b', '50%', '$HOME', 'say "hi"\\'], env: { SKERRY_X: 'a b' }, cwd: '/srv', logFile: '/srv/l', stopTimeoutMs: 15_000 }
+  const spec = {
+    name: 'agent-kvm',
+    argv: ['/usr/bin/node', 'a b', '50%', '$HOME', 'say "hi"\\'],
+    env: { SKERRY_X: 'a b' },
+    cwd: '/srv',
+    logFile: '/srv/l',
+    stopTimeoutMs: 15_000,
+  }
 
   test('words are quoted so that systemd sees them as they are', () => {
     const lines = unitText('skerry', spec).split('\n')
@@ -102,7 +114,13 @@ describe('what is ours', () => {
   })
 
   test('a qemu process is ours by name and disk, not by one of them', () => {
-    const cmdline = (name: string, file: string) => ['/usr/bin/qemu-system-x86_64', '-name', `guest=${name},debug-threads=on`, '-blockdev', `{"filename":"${file}"}`]
+    const cmdline = (name: string, file: string) => [
+      '/usr/bin/qemu-system-x86_64',
+      '-name',
+      `guest=${name},debug-threads=on`,
+      '-blockdev',
+      `{"filename":"${file}"}`,
+    ]
     expect(isOurQemu({ cmdline: cmdline(`skerry-${uuid}`, '/srv/site/primary/v') }, '/srv/site')).toBe(true)
     expect(isOurQemu({ cmdline: cmdline('web', '/srv/site/primary/v') }, '/srv/site')).toBe(false)
     expect(isOurQemu({ cmdline: cmdline(`skerry-${uuid}`, '/srv/other/v') }, '/srv/site')).toBe(false)

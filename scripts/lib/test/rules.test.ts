@@ -40,13 +40,19 @@ describe('bounds', () => {
   })
 
   test('contract imports only zod, and a package without a place is named', () => {
-    expect(checkBounds([pkg('contract', { dependencies: ['zod', 'lodash'] })], [])).toEqual([expect.stringContaining('not lodash')])
+    expect(checkBounds([pkg('contract', { dependencies: ['zod', 'lodash'] })], [])).toEqual([
+      expect.stringContaining('not lodash'),
+    ])
     expect(checkBounds([pkg('stuff')], [])).toEqual([expect.stringContaining('no place')])
   })
 
   test('an import that the manifest does not name is a breach, also dynamic and of types', () => {
     const text = `import 'node:fs'\nimport type { A } from 'hono'\nconst b = await import('@skerry/graph/sub')\ntype C = import('ws').C`
-    expect(checkBounds([pkg('bus', { src: [source(text)] })], []).map((line) => line.split(' ')[1])).toEqual(['hono', '@skerry/graph', 'ws'])
+    expect(checkBounds([pkg('bus', { src: [source(text)] })], []).map((line) => line.split(' ')[1])).toEqual([
+      'hono',
+      '@skerry/graph',
+      'ws',
+    ])
   })
 
   test('tests may use what devDependencies name, sources may not', () => {
@@ -75,7 +81,9 @@ describe('sources', () => {
     expect(checkSource(source(`function f() {\n${lines(48)}\n}`))).toEqual([])
     expect(checkSource(source(`function f() {\n${lines(49)}\n}`))).toEqual([expect.stringContaining('f has 51 lines')])
     const inner = `() => {\n${lines(30)}\n}`
-    expect(checkSource(source(`const port = () => {\n  const a = ${inner}\n  const b = ${inner}\n  return { a, b }\n}`))).toEqual([])
+    expect(checkSource(source(`const port = () => {\n  const a = ${inner}\n  const b = ${inner}\n  return { a, b }\n}`))).toEqual(
+      [],
+    )
   })
 
   test('five parameters are too many', () => {

@@ -1,0 +1,63 @@
+/** The agent's modules and loop over a fake host. */
+import type { InventoryItem } from '@skerry/contract'
+import { type FakeHost, fakeHost } from '@skerry/host'
+import { type AnyModule, createReconciler, type Reconciler } from '@skerry/reconcile'
+import { expect } from 'vitest'
+import { vrouterModules } from '../src/build.ts'
+import { inventory } from '../src/inventory.ts'
+import { Desired } from './world.ts'
+
+export const STATE = '/var/lib/skerry/agent-vrouter'
+export const AT = { bootId: 'b', nowMs: 1_700_000_000_000 }
+export const bridge = 'skbr0123456789a'
+
+export interface FakeSite {
+  host: FakeHost
+  desired: Desired
+  modules: [AnyModule, AnyModule]
+  loop: Reconciler
+  items(): Promise<InventoryItem[]>
+  statusOf(uuid: string): ReturnType<Reconciler['statuses']>[number] | undefined
+  /** The first one starts the loop. */
+  pass(): Promise<void>
+  /** From now on: every call to the host that isn't a read. */
+  watchWrites(): string[]
+}
+
+export async function fakeSite(): Promise<FakeSite> {
+  const host = fakeHost()
+  await host.files.makeDir(STATE, 0o711)
+  await host.ip.at().links.add({ kind: 'bridge', name: bridge })
+  const desired = new Desired()
+  const faults: unknown[] = []
+  const modules = vrouterModules({ host, stateDir: STATE, hostTable: 'skerry_vrouter' }) as [AnyModule, AnyModule]
+  const loop = createReconciler({
+    modules,
+    ledger: desired,
+    clock: { now: () => AT.nowMs },
+    timers: { set: () => undefined, clear: () => undefined, nowMs: () => 0 },
+    bootId: 'b',
+    onStatus: () => undefined,
+    onFault: (error) => faults.push(error),
+    intervalMs: 1e9,
+  })
+  return {
+    host,
+    desired,
+    modules,
+    loop,
+    items: () => inventory({ host, stateDir: STATE, hostTable: 'skerry_vrouter' }),
+    statusOf: (uuid) => loop.statuses().find((s) => s.uuid === uuid),
+    async pass() {
+      loop.start()
+      await loop.pass()
+      expect(faults).toEqual([])
+    },
+    watchWrites() {
+      const writes: string[] = []
+      const reads = /\.(list|read|get|table|tables|elements|running|leases|stat|readAt|pids)$/
+      host.faults.before = (op) => void (reads.test(op) || writes.push(op))
+      return writes
+    },
+  }
+}

@@ -1,0 +1,55 @@
+/** Text that breaks careless programs, and every place of every API into which text can be put. */
+import { type Api, apis, type Row } from '@skerry/contract'
+import type { z } from 'zod'
+
+export const nastyTexts: Record<string, string> = {
+  'a shell command': '; $(id)',
+  'a newline': 'a\nb',
+  XML: '<x a="1">',
+  'a quote': "'",
+  '5,000 characters': 'x'.repeat(5_000),
+  NUL: 'a\0b',
+  'half a character': 'a\ud800',
+  'a path upwards': '../../etc/passwd',
+  'the name of a prototype': '__proto__',
+}
+
+export interface Place {
+  api: Api
+  parameter: string
+  /** the sound parameters with the text in this place */
+  with(sound: Row, text: string): Row
+}
+
+const unwrap = (schema: z.ZodType): z.ZodType => {
+  const inner = (schema.def as { innerType?: z.ZodType }).innerType
+  return inner ? unwrap(inner) : schema
+}
+
+function placesIn(api: Api, parameter: string, schema: z.ZodType): Place[] {
+  const place = (value: (text: string) => unknown): Place => ({
+    api,
+    parameter,
+    with: (sound, text) => ({ ...sound, [parameter]: value(text) }),
+  })
+  const { type } = unwrap(schema).def
+  if (type === 'string' || type === 'enum') return [place((text) => text)]
+  if (type === 'array') return [place((text) => [text])]
+  if (type === 'record') return [place((text) => ({ [text]: ['DHCP'] })), place((text) => ({ ['0'.repeat(32)]: [text] }))]
+  return []
+}
+
+/** Path variables and parameters of an API that take text. */
+export function placesOf(api: Api): Place[] {
+  const variables = [...api.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
+  const inPath = variables.map(
+    (parameter): Place => ({ api, parameter, with: (sound, text) => ({ ...sound, [parameter]: text }) }),
+  )
+  const shape = Object.entries(api.params.shape as Record<string, z.ZodType>).filter(([name]) => !variables.includes(name))
+  return [...inPath, ...shape.flatMap(([name, schema]) => placesIn(api, name, schema))]
+}
+
+/** Every API that takes text, with its places. */
+export const places: readonly { api: Api; places: Place[] }[] = apis
+  .map(({ api }) => ({ api, places: placesOf(api) }))
+  .filter((a) => a.places.length > 0)
