@@ -1,8 +1,13 @@
 import { defineConfig } from 'vitest/config'
 
 const never = ['**/node_modules/**', '**/dist/**']
+const slow = { testTimeout: 300_000, hookTimeout: 300_000 }
+const [system, online] = ['**/test/**/*.system.test.ts', '**/test/**/*.online.test.ts']
 
-/** Lanes (see scripts/test): `fast` needs neither root nor daemons; `system` needs both and runs one file at a time. */
+/**
+ * Lanes (see scripts/test): `fast` needs neither root nor daemons; `system` needs both, and runs in a network namespace of its own;
+ * `online` needs root and Debian's packages.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -10,20 +15,13 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['**/test/**/*.test.ts'],
-          exclude: [...never, '**/*.system.test.ts'],
-          testTimeout: 30_000,
+          exclude: [...never, system, online],
+          testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },
-      {
-        test: {
-          name: 'system',
-          include: ['**/test/**/*.system.test.ts'],
-          exclude: never,
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
-        },
-      },
+      { test: { name: 'system', include: [system], exclude: never, ...slow } },
+      { test: { name: 'online', include: [online], exclude: never, ...slow } },
     ],
   },
 })

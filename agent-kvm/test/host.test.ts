@@ -8,7 +8,6 @@ import { doc, gen, id, l2, tomb, vmSpec } from './documents.ts'
 const br = bridgeName(l2)
 const vm = id('1')
 const bridge = (over = {}) => doc('bridge', l2, 1, { name: br, physicalInterface: null, mtu: null, ...over })
-const _stopped = { state: 'Stopped', cause: 'api', mode: 'grace', graceMs: 60_000 } as const
 const off = (cause: string) => ({ condition: 'Ready', observed: { power: 'Stopped', cause, pid: null } })
 const until = (check: () => void) => vi.waitFor(check, { timeout: 4_000, interval: 5 })
 
@@ -28,7 +27,6 @@ async function runningVm(over: Partial<Parameters<typeof vmSpec>[1]> = {}) {
   await until(() => expect(b.last(vm)).toMatchObject({ condition: 'Ready', observed: { power: 'Running' } }))
   return started
 }
-const _starts = () => b.libvirt.calls.filter((c) => c.op === 'domainCreate').length
 
 describe('what is not ours', () => {
   const foreign = (name: string, uuid: string) =>

@@ -1,10 +1,10 @@
 /** A controller from its ports: store, bus, clock. `main.ts` gives it the real ones, tests and the simulator others. */
 import { createHmac } from 'node:crypto'
 import type { Bus } from '@skerry/bus'
-import { type Row, SKERRY_VERSION, subjects } from '@skerry/contract'
+import { type Document, planReply, type Row, SKERRY_VERSION, subjects, type Tombstone } from '@skerry/contract'
 import { Agents } from './agents/agents-port.ts'
 import { AgentBook } from './agents/book.ts'
-import { documentOf, kindOf } from './agents/documents.ts'
+import { kindOf } from './agents/documents.ts'
 import { Syncer } from './agents/sync.ts'
 import { AgentWatch } from './agents/watch.ts'
 import { auditor } from './audit/run.ts'
@@ -104,7 +104,7 @@ function makeEngine(s: Shared, ended: (job: JobView, resourceUuid: string) => vo
     ...{ state, world, now: p.now, newId: p.newId, sleep: p.sleep, timers: p.timers, report, calls, onEnded: ended },
     seal: (hash) => createHmac('sha256', p.siteKey).update(hash).digest('hex'),
     volatile: { RequestConsoleAccess: (params) => consoles.grant(params) },
-    dryRun: (names) => dryRun(p.bus, state, names),
+    dryRun: (documents) => dryRun(p.bus, state, documents),
   })
   return engine
 }
@@ -181,35 +181,21 @@ async function start(p: ControllerPorts, { state, syncer, watch, engine, report 
 }
 
 /** Asks agents what documents would change on their hosts. An agent that is away is named, not waited for. */
-async function dryRun(bus: Bus, state: State, names: readonly string[]): Promise<Row[]> {
-  const shown: Row[] = []
-  for (const name of names) {
-    for (const key of state.graph.by('desired', 'of', name)) {
-      const agentUuid = key.slice(0, key.indexOf('/'))
-      const kind = kindOf(state.graph, agentUuid)
-      const document = documentOf(state.graph, key)
-      if (!kind || !document) continue
-      const tombstone = {
-        noun: document.noun,
-        uuid: document.uuid,
-        generation: { ...document.generation, seq: document.generation.seq + 1 },
-        job: null,
-        tombstone: true,
-      }
-      const answer = await bus
-        .request(
-          subjects.do(kind, agentUuid, 'agent', agentUuid, 'plan'),
-          { documents: [tombstone], epoch: state.graph.epoch },
-          { timeoutMs: 5_000 },
-        )
-        .then(
-          (m) => m.data as Row,
-          (error: Error) => ({ unknown: error.message }),
-        )
-      shown.push({ agentUuid, kind, ...answer })
-    }
-  }
-  return shown
+function dryRun(bus: Bus, state: State, documents: ReadonlyMap<string, (Document | Tombstone)[]>): Promise<Row[]> {
+  const { graph } = state
+  return Promise.all(
+    [...documents].map(async ([agentUuid, list]): Promise<Row> => {
+      const kind = kindOf(graph, agentUuid)
+      if (!kind) return { agentUuid, unknown: 'this agent is not enrolled any more' }
+      const subject = subjects.do(kind, agentUuid, 'agent', agentUuid, 'plan')
+      const asked = bus.request(subject, { documents: list, epoch: graph.epoch }, { timeoutMs: 5_000 })
+      const answer = await asked.then(
+        (m) => planReply.parse(m.data) as Row,
+        (error: Error) => ({ unknown: error.message }),
+      )
+      return { agentUuid, kind, ...answer }
+    }),
+  )
 }
 
 function httpOptions(p: ControllerPorts, o: { engine: ControllerEngine; state: State; ready(): boolean }): HttpOptions {

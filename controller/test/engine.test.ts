@@ -5,12 +5,13 @@ import { ADMIN_ACCOUNT, apis, type Row, SkerryError } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
 import { compareAddresses, compareCounters } from '../src/audit/compare.ts'
 import { ControllerEngine } from '../src/engine/engine.ts'
+import type { PlanPorts } from '../src/engine/plan.ts'
 import type { Call, JobView } from '../src/engine/port.ts'
 import { GIB, id, makeWorld, site, type TestWorld, u, vmParams } from './world.ts'
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
-function engineOf(w: TestWorld): ControllerEngine {
+function engineOf(w: TestWorld, dryRun: PlanPorts['dryRun'] = async () => []): ControllerEngine {
   const faults: unknown[] = []
   return new ControllerEngine({
     state: w.state,
@@ -24,7 +25,7 @@ function engineOf(w: TestWorld): ControllerEngine {
     calls: {},
     volatile: {},
     onEnded: () => undefined,
-    dryRun: async () => [],
+    dryRun,
   })
 }
 
@@ -293,12 +294,59 @@ describe('plans', () => {
     const plan = await engine.plan(call('CreateVmInstance', vmParams))
     expect(plan.steps).toContain('allocate-host')
     expect(plan.changes).toContainEqual(expect.objectContaining({ step: 'persist', resource: 'vmInstance' }))
+    expect(plan.changes).toContainEqual(expect.objectContaining({ step: 'allocate-nics', resource: 'usedIp' }))
     expect(w.state.graph.count('vmInstance')).toBe(0)
+  })
+
+  it('ask agents what the documents of the call would change there', async () => {
+    const { w } = await ready()
+    const asked: string[] = []
+    const engine = engineOf(w, async (documents) => {
+      for (const list of documents.values()) for (const d of list) asked.push(`${d.noun}${'tombstone' in d ? ' gone' : ''}`)
+      return []
+    })
+    await engine.plan(call('CreateVmInstance', vmParams))
+    expect(asked.sort()).toEqual(['lease', 'router', 'volume'])
+    const vm = await done(engine, call('CreateVmInstance', vmParams))
+    await w.agents.settle()
+    asked.length = 0
+    const plan = await engine.plan(call('DestroyVmInstance', { uuid: (vm.result!['inventory'] as Row)['uuid'] }))
+    expect(asked).toEqual(['vm gone'])
+    expect(plan.changes.at(-1)).toMatchObject({ step: 'finish' })
   })
 
   it('refuse what the call itself would refuse: a zone whose VMs are there', async () => {
     const { engine } = await ready()
     await done(engine, call('CreateVmInstance', vmParams))
     await expect(engine.plan(call('DeleteZone', { uuid: u.zone }))).rejects.toMatchObject({ code: 'in-use' })
+  })
+})
+
+describe('a creation that is only a row', () => {
+  it('is accepted, done and told about in one commit', async () => {
+    const { w, engine } = await ready()
+    const before = w.state.graph.seq
+    const facts: string[] = []
+    w.state.store.onCommit((commit) => facts.push(...commit.facts.map((fact) => `${fact.noun} ${fact.event}`)))
+    const job = await engine.accept(call('CreateZone', { name: 'one commit' }))
+    expect(job).toMatchObject({ state: 'done', step: 'create', result: { inventory: { name: 'one commit' } } })
+    expect(w.state.graph.seq).toBe(before + 1)
+    expect(facts).toEqual(['zone created'])
+    expect(w.state.graph.count('jobStep')).toBe(0)
+  })
+
+  it('goes the ordinary way when its commit is refused, and its job then says why', async () => {
+    const { w, engine } = await ready()
+    const zone = (await engine.accept(call('CreateZone', { name: 'short-lived' }))).result!['inventory'] as Row
+    const commit = w.state.commit.bind(w.state)
+    let refused = 0
+    w.state.commit = async (change, by) => {
+      const first = refused++ === 0
+      if (first) await commit({ ops: [{ o: 'del', t: 'zone', k: zone['uuid'] as string }] }, { actor: 'test' })
+      return commit(change, by)
+    }
+    const job = await done(engine, call('CreateCluster', { name: 'c', zoneUuid: zone['uuid'], hypervisorType: 'KVM' }))
+    expect(job).toMatchObject({ state: 'failed', error: { code: 'not-found' } })
+    expect(w.state.graph.by('cluster', 'zoneUuid', zone['uuid'])).toEqual([])
   })
 })

@@ -72,7 +72,12 @@ const lanes: Record<string, () => Promise<Counts[]>> = {
       )
       return [{ passed: 0, failed: inCi ? 1 : 0, skipped: 1 }]
     }
-    return [await step('build', 'scripts/build', []), await vitest('system', ISOLATED, ['--no-file-parallelism'])]
+    const before = [
+      await step('build', 'scripts/build', []),
+      await step('guest image', process.execPath, ['--import', 'tsx', 'test/harness/build-guest.ts']),
+      await vitest('online'),
+    ]
+    return [...before, await vitest('system', ISOLATED, ['--no-file-parallelism'])]
   },
   async lab() {
     console.log('\n== lab: there is no suite for the kernel lab yet (VLAN, ESP and bridge conntrack come with the networks)')

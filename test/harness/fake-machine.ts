@@ -6,7 +6,7 @@ import { buildVrouter } from '@skerry/agent-vrouter/build'
 import { type MemoryBroker, type MemoryBus, realTimers, rightsOf } from '@skerry/bus'
 import { type AgentKind, SKERRY_VERSION } from '@skerry/contract'
 import { type FakeHost, type FakeHostConfig, fakeHost } from '@skerry/host'
-import { type Calls, FakeLibvirt, type Operation } from '@skerry/libvirt'
+import { type Calls, FakeLibvirt, type Operation, parseDomain } from '@skerry/libvirt'
 
 export const AGENT_KINDS: readonly AgentKind[] = ['kvm', 'storage', 'vrouter']
 const STATE = '/var/lib/skerry'
@@ -44,6 +44,7 @@ export async function startFakeMachine(o: FakeMachineOptions): Promise<FakeMachi
   host.disk.makeDir(STATE, 0o755)
   const libvirt = new ObedientGuests()
   const running = {} as Record<AgentKind, Running>
+  plugTaps(host, libvirt)
   for (const kind of AGENT_KINDS) running[kind] = await startAgent(kind, { ...o, fakes: { host, libvirt } })
   const all = Object.entries(running) as [AgentKind, Running][]
   return {
@@ -67,6 +68,23 @@ class ObedientGuests extends FakeLibvirt {
     await super.call('domainResume', { uuid }, o)
     return result
   }
+}
+
+/** Taps of running domains, which libvirt makes and removes by itself; the two fakes know nothing of each other. */
+function plugTaps({ network }: FakeHost, libvirt: FakeLibvirt): void {
+  const taps = new Map<string, string[]>()
+  libvirt.onLifecycle(({ domainUuid, event }) => {
+    if (event === 'started') {
+      const domain = libvirt.inventory().find((d) => d.uuid === domainUuid)
+      const names = parseDomain(domain!.xml).nics.flatMap((nic) => nic.tap ?? [])
+      taps.set(domainUuid, names)
+      for (const name of names) network.addNic(name)
+    }
+    if (event !== 'stopped') return
+    const host = network.in('')
+    for (const link of host.links.filter(({ name }) => taps.get(domainUuid)?.includes(name))) network.dropLink(host, link)
+    taps.delete(domainUuid)
+  })
 }
 
 interface Fakes {

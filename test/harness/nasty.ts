@@ -14,6 +14,9 @@ export const nastyTexts: Record<string, string> = {
   'the name of a prototype': '__proto__',
 }
 
+/** Stands for all parameters of an API that take any text. */
+export const FREE_TEXT = '(free text)'
+
 export interface Place {
   api: Api
   parameter: string
@@ -49,7 +52,14 @@ export function placesOf(api: Api): Place[] {
   return [...inPath, ...shape.flatMap(([name, schema]) => placesIn(api, name, schema))]
 }
 
-/** Every API that takes text, with its places. */
-export const places: readonly { api: Api; places: Place[] }[] = apis
-  .map(({ api }) => ({ api, places: placesOf(api) }))
-  .filter((a) => a.places.length > 0)
+/** Every API that takes text, with its places; those for free text are filled together, because each good call is carried out. */
+export function allPlaces(isFree: (parameter: string) => boolean): { api: Api; places: Place[] }[] {
+  return apis.flatMap(({ api }) => {
+    const every = placesOf(api)
+    const free = every.filter(({ parameter }) => isFree(parameter))
+    const fill = (sound: Row, text: string) => free.reduce((params, place) => place.with(params, text), sound)
+    const places = every.filter((place) => !free.includes(place))
+    if (free.length > 0) places.push({ api, parameter: FREE_TEXT, with: fill })
+    return places.length > 0 ? [{ api, places }] : []
+  })
+}

@@ -1,5 +1,5 @@
 /** From a call to a job: the checks that refuse it, and the one commit that accepts it. */
-import { type Api, type Op, type Resource, type Row, resourceOf, SkerryError } from '@skerry/contract'
+import { type Api, type Op, type Resource, type Row, resourceOf, resources, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { stepNames } from '@skerry/workflow'
 import { actions } from '../workflows/index.ts'
@@ -28,6 +28,28 @@ export function checkAllowed(graph: Graph, api: Api, resource: Resource, uuid: s
   )
 }
 
+const unfinished = new Set(['processing', 'undoing', 'stuck'])
+
+/**
+ * A uuid that a client chose must be new: no resource has it, and no creation under way is about to. Without the second, a
+ * step that finds the row of another job would take it for its own repeat.
+ */
+function checkNew(graph: Graph, uuid: string): void {
+  const taken = Object.keys(resources).find((table) => graph.get(table, uuid))
+  if (taken)
+    throw new SkerryError('duplicate-uuid', `a ${resourceOf(taken)?.noun} with uuid ${uuid} exists`, {
+      field: 'resourceUuid',
+      uuid,
+    })
+  const job = [...graph.by('job', 'resourceUuid', uuid)].find((k) => unfinished.has(graph.get('job', k)?.['state'] as string))
+  if (job)
+    throw new SkerryError('duplicate-uuid', `job ${job} is making a resource with uuid ${uuid}`, {
+      field: 'resourceUuid',
+      uuid,
+      job,
+    })
+}
+
 export interface Prepared {
   action: Action
   input: { uuid: string; table: string; params: Row; accountUuid: string }
@@ -47,6 +69,7 @@ export function prepare(graph: Graph, call: Call, newId: () => string): Prepared
   if (target !== undefined && !graph.get(resource.name, target))
     throw new SkerryError('not-found', `there is no ${resource.noun} ${target}`, { resource: resource.name, uuid: target })
   if (target !== undefined) checkAllowed(graph, api, resource, target)
+  else if (asked !== undefined) checkNew(graph, asked)
   action.check?.({ graph, params, uuid, table: resource.name })
   const input = { uuid, table: resource.name, params, accountUuid: call.caller?.accountUuid ?? 'anonymous' }
   return { action, input, queueKey: action.queueKey?.(input) ?? uuid, creates: target === undefined }

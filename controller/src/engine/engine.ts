@@ -7,7 +7,7 @@ import type { World } from '../workflows/world.ts'
 import { acceptanceOps, deadlineOf, type Prepared, prepare } from './accept.ts'
 import { endedAtOnce } from './at-once.ts'
 import { LogJournal } from './journal.ts'
-import { planOf } from './plan.ts'
+import { type PlanPorts, planOf } from './plan.ts'
 import type { Call, Caller, Engine, JobView, PlanView } from './port.ts'
 import { resultOf } from './result.ts'
 import { hideSecrets, secretIds } from './secret-params.ts'
@@ -28,7 +28,7 @@ export interface EnginePorts {
   /** results that must never reach the log, such as console tokens; made once, when the job has ended */
   volatile: Record<string, (input: Row) => Row>
   onEnded(job: JobView, resourceUuid: string): void
-  dryRun(names: readonly string[], job: string): Promise<Row[]>
+  dryRun: PlanPorts['dryRun']
 }
 
 /** How long the answer to a deletion waits for agents to carry it out. */

@@ -48,7 +48,12 @@ async function dispatch(door: Door, visit: Visit): Promise<Response> {
   const { request, path, url } = visit
   const match = door.ownRoutes.match(request.method, path)
   const caller = match.routes.some(({ api }) => !api.session) ? undefined : ownCaller(door, request.headers)
-  const received = await receive(match, { request, method: request.method, path, search: url.searchParams, socket: visit.socket }, door.limits, true)
+  const received = await receive(
+    match,
+    { request, method: request.method, path, search: url.searchParams, socket: visit.socket },
+    door.limits,
+    true,
+  )
   const { api } = received.route
   visit.facts.route = `${api.method} ${received.route.path}`
   if (url.searchParams.has('at')) throw new Refusal(400, 'history (at=) is not kept by this version')
@@ -101,7 +106,7 @@ async function answerQuery(door: Door, visit: Visit, received: Received): Promis
   const { graph } = door.engine
   const search = visit.url.searchParams
   if (!route.byUuid) return jsonText(200, textOf(graph, await findMany(door, route, search), isoDate))
-  const uuid = resolveName(door.engine.graph, route.resource, variables['uuid'] ?? '')
+  const uuid = resolveName(door.engine.graph, route.resource, variables['uuid'] ?? '', 'uuid')
   const found = findOne(door.engine, route, uuid, search)
   if (found.version === undefined)
     throw new SkerryError('not-found', `there is no ${route.resource.noun} ${uuid}`, { resource: route.resource.name, uuid })

@@ -95,7 +95,12 @@ async function dispatch(door: Door, visit: Visit): Promise<Response> {
   const match = door.zstackRoutes.match(request.method, path)
   const session = credential(match, request.headers)
   const jobUuid = jobUuidFrom(request.headers)
-  const received = await receive(match, { request, method: request.method, path, search: url.searchParams, socket: visit.socket }, door.limits, false)
+  const received = await receive(
+    match,
+    { request, method: request.method, path, search: url.searchParams, socket: visit.socket },
+    door.limits,
+    false,
+  )
   const { api } = received.route
   visit.facts.route = `${api.method} ${received.route.path}`
   if (jobUuid !== undefined && request.method !== 'GET') refuseDuplicate(door, jobUuid)
@@ -119,7 +124,9 @@ async function answerSync(door: Door, visit: Visit, received: Received, session:
   if (caller) authorize(route.api, caller)
   if (route.api.query) {
     const search = visit.url.searchParams
-    const found = route.byUuid ? findOne(door.engine, route, variables['uuid'] ?? '', search) : await findMany(door, route, search)
+    const found = route.byUuid
+      ? findOne(door.engine, route, variables['uuid'] ?? '', search)
+      : await findMany(door, route, search)
     return json(200, withSchema(route.api, bodyOf(door.engine.graph, found, zstackDate)))
   }
   const checked = checkParams(received)

@@ -28,8 +28,8 @@ function keysByName(graph: Graph, resource: Resource, name: string): string[] {
   return keys
 }
 
-/** The uuid behind a name; a uuid stays as it is. Throws `not-found`, or `ambiguous-name` with the candidates. */
-export function resolveName(graph: Graph, resource: Resource, given: string): string {
+/** The uuid behind a name; a uuid stays as it is. Throws `not-found`, or `ambiguous-name` with the candidates; both name the parameter. */
+export function resolveName(graph: Graph, resource: Resource, given: string, field: string): string {
   if (uuidSchema.safeParse(given).success) return given
   const rows: Readonly<Row>[] = []
   for (const key of keysByName(graph, resource, given)) {
@@ -40,6 +40,7 @@ export function resolveName(graph: Graph, resource: Resource, given: string): st
   if (only === undefined)
     throw new SkerryError('not-found', `there is no ${resource.noun} named ${JSON.stringify(given.slice(0, 255))}`, {
       resource: resource.name,
+      field,
     })
   if (rows.length === 1) return String(only['uuid'])
   const state = resource.states?.field
@@ -48,20 +49,24 @@ export function resolveName(graph: Graph, resource: Resource, given: string): st
     .map((row) => ({ uuid: row['uuid'], createDate: row['createDate'], ...(state ? { [state]: row[state] } : {}) }))
   throw new SkerryError('ambiguous-name', `${rows.length} ${resource.noun} resources are named ${JSON.stringify(given)}`, {
     resource: resource.name,
+    field,
     candidates,
   })
 }
 
 /** Input with every name replaced. Values that aren't text are left for the schema to refuse. */
 export function resolveNames(graph: Graph, route: Route, input: Record<string, unknown>): Record<string, unknown> {
-  const out: Record<string, unknown> = {}
-  for (const [parameter, value] of Object.entries(input)) {
-    const known = parameter in route.api.params.shape || route.names.includes(parameter)
-    const resource = known ? resourceNamedBy(parameter, route.resource) : undefined
-    if (resource === undefined) out[parameter] = value
-    else if (Array.isArray(value))
-      out[parameter] = value.map((one) => (typeof one === 'string' ? resolveName(graph, resource, one) : one))
-    else out[parameter] = typeof value === 'string' && value !== '' ? resolveName(graph, resource, value) : value
-  }
-  return out
+  // From entries: assigning to a key called `__proto__` would give the input another prototype.
+  return Object.fromEntries(
+    Object.entries(input).map(([parameter, value]) => {
+      const known = Object.hasOwn(route.api.params.shape, parameter) || route.names.includes(parameter)
+      const resource = known ? resourceNamedBy(parameter, route.resource) : undefined
+      return [parameter, resource === undefined ? value : resolved(graph, resource, value, parameter)]
+    }),
+  )
+}
+
+function resolved(graph: Graph, resource: Resource, value: unknown, field: string): unknown {
+  if (Array.isArray(value)) return value.map((one) => resolved(graph, resource, one, field))
+  return typeof value === 'string' && value !== '' ? resolveName(graph, resource, value, field) : value
 }

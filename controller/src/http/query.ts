@@ -52,12 +52,7 @@ const fieldsFrom = (search: URLSearchParams): string[] | undefined => {
 }
 
 /** One resource by uuid, as a list with one entry or none. */
-export function findOne(
-  engine: Engine,
-  { resource }: Route,
-  uuid: string,
-  search: URLSearchParams,
-): Found {
+export function findOne(engine: Engine, { resource }: Route, uuid: string, search: URLSearchParams): Found {
   const found = rowOf(engine, resource, uuid)
   if (found === undefined) return { resource, rows: [], beside: {} }
   const version = engine.graph.version(resource.name, found.key)

@@ -96,7 +96,8 @@ export function render(graph: Graph, resource: Resource, row: Readonly<Row>, for
   const own = form === undefined ? ownFields(shape, row, form) : keptFields(shape, row, form)
   if (shape.inlined.length === 0) return own
   const out = { ...own }
-  for (const inlined of shape.inlined) out[inlined.list] = childRows(graph, inlined, row['uuid']).map((child) => render(graph, inlined.child, child, form))
+  for (const inlined of shape.inlined)
+    out[inlined.list] = childRows(graph, inlined, row['uuid']).map((child) => render(graph, inlined.child, child, form))
   return out
 }
 

@@ -112,7 +112,9 @@ export const l3DetachServices = listChange(
   'networkServices',
   (l3, p) => refs(l3).filter((r) => !wanted(l3['uuid'], p).some(same(r))),
   (l3, i) => {
-    const missing = wanted(l3['uuid'], i.params).find((w) => !refs(l3).some(same(w)))
+    const asked = wanted(l3['uuid'], i.params)
+    if (asked.length === 0) throw new SkerryError('invalid-argument', 'networkServices or service must name a service')
+    const missing = asked.find((w) => !refs(l3).some(same(w)))
     if (missing) throw new SkerryError('not-found', `network ${l3['name']} has no service ${missing.networkServiceType}`)
   },
 )

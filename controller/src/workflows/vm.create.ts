@@ -93,6 +93,26 @@ const persist: Step<Input, World> = {
   undo: (ctx: Ctx) => (vmOf(ctx) ? { change: { ops: [{ o: 'del' as const, t: 'vmInstance', k: ctx.input.uuid }] } } : {}),
 }
 
+/** The root volume's row and its room, as counter guards. */
+function reserveVolume(ctx: Ctx, at: { hostUuid: string; primaryStorageUuid: string }): { guards: Guard[]; ops: Op[] } {
+  const uuid = idsOf(ctx).rootVolumeUuid
+  const row = volumeRow(ctx, { uuid, ...at })
+  const part = `${at.primaryStorageUuid}:${at.hostUuid}`
+  const delta = -(row['size'] as number)
+  return {
+    guards: [
+      { g: 'absent', t: 'volume', k: uuid },
+      { g: 'counter', t: 'localStorageHost', k: part, field: 'availableCapacity', delta, min: RESERVED_DISK },
+    ],
+    ops: [
+      { o: 'put', t: 'volume', k: uuid, v: row },
+      { o: 'add', t: 'localStorageHost', k: part, field: 'availableCapacity', delta },
+      { o: 'add', t: 'primaryStorage', k: at.primaryStorageUuid, field: 'availableCapacity', delta },
+    ],
+  }
+}
+
+/** Host and disk in one commit: what was chosen together can't be lost to another writer in between. */
 const allocateHost: Step<Input, World> = {
   name: 'allocate-host',
   output: z.object({ hostUuid: z.string(), primaryStorageUuid: z.string() }),
@@ -102,10 +122,11 @@ const allocateHost: Step<Input, World> = {
     if (vm['hostUuid'] && had) return { output: had }
     const at = placeVm(ctx.world.graph, requestOf({ graph: ctx.world.graph, params: ctx.input.params }))
     const reserve = reserveHost(at.hostUuid, vm, RESERVED_MEMORY)
+    const volume = reserveVolume(ctx, at)
     return {
       output: { hostUuid: at.hostUuid, primaryStorageUuid: at.primaryStorageUuid },
       change: {
-        guards: [...reserve.guards, { g: 'field', t: 'vmInstance', k: ctx.input.uuid, field: 'hostUuid', in: [null] }],
+        guards: [...reserve.guards, ...volume.guards, { g: 'field', t: 'vmInstance', k: ctx.input.uuid, field: 'hostUuid', in: [null] }],
         ops: [
           ...reserve.ops,
           {
@@ -114,7 +135,9 @@ const allocateHost: Step<Input, World> = {
             k: ctx.input.uuid,
             v: { hostUuid: at.hostUuid, clusterUuid: at.clusterUuid, zoneUuid: at.zoneUuid, placementEpoch: 1 },
           },
+          ...volume.ops,
         ],
+        facts: [{ noun: 'volume', uuid: idsOf(ctx).rootVolumeUuid, event: 'created' }],
       },
     }
   },
@@ -124,39 +147,13 @@ const allocateHost: Step<Input, World> = {
     return {
       change: {
         ops: [
+          ...dropVolumes(ctx.world.graph, ctx.input.uuid),
           ...releaseHost(ctx.world.graph, vm['hostUuid'], vm),
           { o: 'set' as const, t: 'vmInstance', k: ctx.input.uuid, v: { hostUuid: null, clusterUuid: null, placementEpoch: 0 } },
         ],
       },
     }
   },
-}
-
-const allocateVolume: Step<Input, World> = {
-  name: 'allocate-volume',
-  do: (ctx: Ctx) => {
-    const uuid = idsOf(ctx).rootVolumeUuid
-    if (ctx.world.graph.get('volume', uuid)) return {}
-    const at = ctx.outputs['allocate-host'] as { hostUuid: string; primaryStorageUuid: string }
-    const row = volumeRow(ctx, { uuid, ...at })
-    const part = `${at.primaryStorageUuid}:${at.hostUuid}`
-    const size = row['size'] as number
-    return {
-      change: {
-        guards: [
-          { g: 'absent', t: 'volume', k: uuid },
-          { g: 'counter', t: 'localStorageHost', k: part, field: 'availableCapacity', delta: -size, min: RESERVED_DISK },
-        ],
-        ops: [
-          { o: 'put', t: 'volume', k: uuid, v: row },
-          { o: 'add', t: 'localStorageHost', k: part, field: 'availableCapacity', delta: -size },
-          { o: 'add', t: 'primaryStorage', k: at.primaryStorageUuid, field: 'availableCapacity', delta: -size },
-        ],
-        facts: [{ noun: 'volume', uuid, event: 'created' }],
-      },
-    }
-  },
-  undo: (ctx: Ctx) => ({ change: { ops: dropVolumes(ctx.world.graph, ctx.input.uuid) } }),
 }
 
 const allocateNics: Step<Input, World> = {
@@ -230,7 +227,7 @@ export const vmCreate: Action = {
     name: 'vm.create',
     version: 1,
     input,
-    steps: [makeIds, persist, allocateHost, allocateVolume, allocateNics, chooseRouters, makeNetwork, makeVolume, powerOn, boot],
+    steps: [makeIds, persist, allocateHost, allocateNics, chooseRouters, makeNetwork, makeVolume, powerOn, boot],
     finish,
   }),
   check: checkCreate,

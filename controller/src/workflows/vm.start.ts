@@ -77,14 +77,8 @@ export const vmStart: Action = {
           const vm = ctx.world.graph.get('vmInstance', ctx.input.uuid) as Row | undefined
           if (vm?.['state'] !== 'Starting') return {}
           const { lastHostUuid, state, powerMode } = wasOf(ctx)
-          const back: Row = {
-            state,
-            hostUuid: null,
-            lastHostUuid,
-            placementEpoch: (vm['placementEpoch'] as number) - 1,
-            power: 'Stopped',
-            powerMode,
-          }
+          // The placement epoch stays raised: it fences, so it never goes back.
+          const back: Row = { state, hostUuid: null, lastHostUuid, power: 'Stopped', powerMode }
           return {
             change: {
               ops: [

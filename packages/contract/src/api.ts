@@ -9,8 +9,8 @@ export const createParams = {
   description: s.text.optional(),
   resourceUuid: s.uuid.optional(),
   tagUuids: z.array(s.uuid).optional(),
-  systemTags: z.array(z.string().max(2048)).optional(),
-  userTags: z.array(z.string().max(2048)).optional(),
+  systemTags: z.array(s.line(2048)).optional(),
+  userTags: z.array(s.line(2048)).optional(),
 }
 
 const lower = (api: string) => api.charAt(0).toLowerCase() + api.slice(1)

@@ -20,6 +20,13 @@ export const text = z
   .max(2048)
   .regex(/^[^\u0000-\u0008\u000b-\u001f\u007f]*$/, 'must not hold control characters')
 
+/** One line of text that only people read: any printable characters. */
+export const line = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^[^\u0000-\u001f\u007f]*$/, 'must be one line without control characters')
+
 /** A size in bytes, exact in a double. */
 export const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 
@@ -36,7 +43,7 @@ export const cidr4 = z
 export const mac = z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, 'must be a MAC address')
 
 /** A Linux network interface name (IFNAMSIZ − 1 = 15 bytes). */
-export const ifname = z.string().regex(/^[a-zA-Z0-9_.-]{1,15}$/, 'must be an interface name of at most 15 characters')
+export const ifname = z.string().regex(/^(?!\.{1,2}$)[a-zA-Z0-9_.-]{1,15}$/, 'must be an interface name of at most 15 characters')
 
 /** An absolute, normalised path: no `..`, no `//`, no characters that XML, qcow2's `json:` or a URL would interpret. */
 export const path = z

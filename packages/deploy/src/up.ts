@@ -51,7 +51,9 @@ async function main(settings: Settings): Promise<void> {
 function summary(up: Up): string {
   const { kvm, vm } = up.found
   const accelerated = kvm?.domainType === 'kvm'
-  const power = accelerated ? 'KVM works.' : `Falling back to emulation (TCG), which is slower: ${kvm?.reason ?? 'no KVM'}`
+  const power = accelerated
+    ? 'KVM works.'
+    : `Falling back to emulation (TCG), which is slower: ${kvm?.reason?.split('\n')[0] ?? 'no KVM'}`
   const guests = vm
     ? `\n${table([
         ['VM', 'STATE', 'ADDRESS', 'ANSWER'],

@@ -85,7 +85,7 @@ describe.runIf(can)('a site on this machine', () => {
     // one image for all suites: its packages need not be fetched again
     const { path } = await buildGuest({ ...host, cacheDir: join(tmpdir(), 'skerry-guest') })
     await host.files.makeDir(`${layout().cache}`)
-    await run('cp', ['-r', join(path, '../..', '.'), layout().cache])
+    await run('cp', ['-rT', join(path, '../..'), layout().cache])
   })
   afterAll(async () => {
     await script('down', '--purge').catch(() => undefined) // the last test has done it, unless one before it failed

@@ -50,6 +50,11 @@ export class Graph {
     return this.tables.get(t)?.indexes.has(field) ?? false
   }
 
+  /** Whether `rows` gives the table in order of `createDate` (equal ones in any order). */
+  inOrder(t: string): boolean {
+    return this.tables.get(t)?.inOrder ?? true
+  }
+
   *rows(t: string): IterableIterator<[string, Readonly<Row>]> {
     const table = this.tables.get(t)
     if (table) for (const [key, entry] of table.entries) yield [key, entry.row]

@@ -1,4 +1,5 @@
 export * from './cascade.ts'
+export * from './draft.ts'
 export * from './graph.ts'
 export * from './guards.ts'
 export type { Entry, TableSpec } from './table.ts'

@@ -66,6 +66,9 @@ const sameBuckets = (a: unknown, b: unknown): boolean => a === b || (a ?? null) 
 export class Table {
   readonly entries = new Map<string, Entry>()
   readonly indexes = new Map<string, Index>()
+  /** Whether `entries` come in order of `createDate`, as they do unless a clock was set back. */
+  inOrder = true
+  private newest = Number.NEGATIVE_INFINITY
   private readonly indexList: [string, Index][] = []
 
   constructor(spec: TableSpec) {
@@ -80,6 +83,7 @@ export class Table {
   write(key: string, entry: Entry): void {
     const old = this.entries.get(key)
     this.entries.set(key, entry)
+    this.watchOrder(old, entry)
     for (const [field, index] of this.indexList) {
       const now = entry.row[field]
       if (old === undefined) index.add(now, key)
@@ -88,6 +92,14 @@ export class Table {
         index.add(now, key)
       }
     }
+  }
+
+  private watchOrder(old: Entry | undefined, { row }: Entry): void {
+    const created = row['createDate']
+    if (old !== undefined) {
+      if (old.row['createDate'] !== created) this.inOrder = false
+    } else if (typeof created === 'number' && created >= this.newest) this.newest = created
+    else this.inOrder = false
   }
 
   delete(key: string): void {

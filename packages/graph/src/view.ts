@@ -34,8 +34,18 @@ export class CopyOnWriteView implements GraphView {
   *entries(): Generator<[string, string, Entry]> {
     for (const [name, table] of this.tables) {
       // A Map iterator survives changes: deleted rows are skipped, new ones come at the end, and both are in `before`.
-      for (const [key, entry] of table.entries) if (!this.before.get(name)?.has(key)) yield [name, key, entry]
-      for (const [key, entry] of this.before.get(name) ?? []) if (entry !== undefined) yield [name, key, entry]
+      // Changed rows are given in their place, so that a table that was in order is in order when it is loaded again.
+      const given = new Set<string>()
+      for (const [key, entry] of table.entries) {
+        const kept = this.before.get(name)
+        if (!kept?.has(key)) yield [name, key, entry]
+        else {
+          const was = kept.get(key)
+          given.add(key)
+          if (was !== undefined) yield [name, key, was]
+        }
+      }
+      for (const [key, entry] of this.before.get(name) ?? []) if (entry !== undefined && !given.has(key)) yield [name, key, entry]
     }
   }
 

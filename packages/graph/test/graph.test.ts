@@ -165,3 +165,19 @@ describe('graph', () => {
     )
   })
 })
+
+it('a view gives changed rows in their place, so that a loaded table stays in order', () => {
+  const graph = new Graph({ vm: { indexes: [] } })
+  const put = (k: string, createDate: number, seq: number) =>
+    graph.apply({ ops: [{ o: 'put', t: 'vm', k, v: { uuid: k, createDate } }] }, seq)
+  for (const n of [1, 2, 3]) put(`k${n}`, n, n)
+  const view = graph.view()
+  graph.apply({ ops: [{ o: 'set', t: 'vm', k: 'k1', v: { name: 'changed' } }] }, 4)
+  const loaded = new Graph({ vm: { indexes: [] } })
+  for (const [t, k, entry] of view.entries()) loaded.load(t, k, { row: { ...entry.row }, version: entry.version })
+  view.close()
+  expect([...loaded.rows('vm')].map(([k]) => k)).toEqual(['k1', 'k2', 'k3'])
+  expect(loaded.inOrder('vm')).toBe(true)
+  put('k4', 2, 5)
+  expect(graph.inOrder('vm')).toBe(false)
+})

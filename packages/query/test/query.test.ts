@@ -279,3 +279,31 @@ it('a sliced scan lets other work run and finds the same', async () => {
   expect(pauses).toBeGreaterThan(5)
   expect(sliced.total).toBe(runQuery(graph, query).total)
 })
+
+describe('a page of a table without conditions', () => {
+  const page = (graph: Graph, q: string[] = []) => {
+    const { keys, explain } = runQuery(graph, parseQuery({ q, limit: '2' }, targets.vm!, targets))
+    return { keys, examined: explain.examined }
+  }
+  const empty = () => new Graph({ vm: { indexes: [] } })
+  const put = (graph: Graph, rows: Row[]) =>
+    rows.forEach((v, i) => void graph.apply({ ops: [{ o: 'put', t: 'vm', k: v['uuid'] as string, v }] }, i + 1))
+
+  it('looks at no more rows than those of the page and of its last instant', () => {
+    const graph = empty()
+    put(
+      graph,
+      [1, 2, 2, 2, 3, 4, 5, 6].map((createDate, i) => ({ uuid: `p${9 - i}`, createDate })),
+    )
+    expect(page(graph)).toEqual({ keys: ['p9', 'p6'], examined: 4 })
+  })
+
+  it('looks at all of them where a clock was set back', () => {
+    const graph = empty()
+    put(
+      graph,
+      [5, 6, 7, 1].map((createDate, i) => ({ uuid: `p${9 - i}`, createDate })),
+    )
+    expect(page(graph)).toEqual({ keys: ['p6', 'p9'], examined: 4 })
+  })
+})

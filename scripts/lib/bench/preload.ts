@@ -24,7 +24,7 @@ const store = await openStore({
   newId: () => randomUUID().replaceAll('-', ''),
   limits: { autoSnapshot: false, reserveBytes: 0 },
 })
-const UNDER_WAY = 512
+const UNDER_WAY = 64
 let ops: Op[] = []
 let under: Promise<unknown>[] = []
 for (const [t, k, v] of dataset(Number(values.rows))) {
@@ -32,7 +32,9 @@ for (const [t, k, v] of dataset(Number(values.rows))) {
   if (ops.length < each) continue
   under.push(store.commit({ ops }, { actor: 'system' }))
   ops = []
-  if (under.length * each >= UNDER_WAY) under = [void (await Promise.all(under))].slice(1) as Promise<unknown>[]
+  if (under.length < UNDER_WAY) continue
+  await Promise.all(under)
+  under = []
 }
 if (ops.length > 0) under.push(store.commit({ ops }, { actor: 'system' }))
 await Promise.all(under)

@@ -64,7 +64,7 @@ export class Connection {
     this.#parts = [bytes]
     const end = bytes.indexOf(BLANK_LINE)
     if (end < 0) return false
-    const head = bytes.latin1Slice(0, end)
+    const head = bytes.toString('latin1', 0, end)
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
     if (length === undefined) {
       this.#waiting?.reject(new Error(`an answer without content-length: ${head.slice(0, 200)}`))

@@ -47,4 +47,6 @@ export const vmObserved = z.object({
   power: z.enum(['Running', 'Stopped', 'Paused', 'Crashed', 'Unknown']),
   cause: z.string(),
   pid: z.number().int().nullable(),
+  /** the domain runs with an older definition; the new one counts from its next start */
+  pendingChange: z.boolean().optional(),
 })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { call, query, remove } from '../api.ts'
 import { defineResource } from '../resource.ts'
-import { hostname, time, uuid } from '../scalars.ts'
+import { hostname, line, time, uuid } from '../scalars.ts'
 
 export const agentKind = z.enum(['kvm', 'storage', 'vrouter'])
 export type AgentKind = z.infer<typeof agentKind>
@@ -46,9 +46,9 @@ export const agent = defineResource({
         kind: agentKind,
         machineId: z.string().regex(/^[0-9a-f]{32}$/),
         managementIp: hostname,
-        version: z.string().max(64),
-        publicKey: z.string().max(64),
-        sealKey: z.string().max(128),
+        version: line(64),
+        publicKey: line(64),
+        sealKey: line(128),
       },
       result: {
         kind: 'fields',

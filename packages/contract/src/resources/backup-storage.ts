@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { action, attach, changeState, create, query, remove, update } from '../api.ts'
 import { defineResource, enabledDisabled, enabledState } from '../resource.ts'
-import { bytes, hostname, path, secretRef, secretValue, uuid } from '../scalars.ts'
+import { bytes, hostname, line, path, secretRef, secretValue, uuid } from '../scalars.ts'
 
 const sdk = 'ImageStoreBackupStorageInventory'
 
@@ -52,11 +52,11 @@ export const backupStorage = defineResource({
       summary: 'Add an image store',
       params: {
         hostname,
-        username: z.string().max(255),
+        username: line(255),
         password: secretValue,
         sshPort: z.number().int().min(1).max(65535).optional(),
         url: path,
-        type: z.string().max(64).optional(),
+        type: line(64).optional(),
         importImages: z.boolean().optional(),
       },
     }),

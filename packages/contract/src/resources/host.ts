@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { action, changeState, create, query, remove, update } from '../api.ts'
 import { defineResource } from '../resource.ts'
-import { bytes, hostname, secretRef, secretValue, uuid } from '../scalars.ts'
+import { bytes, hostname, line, secretRef, secretValue, uuid } from '../scalars.ts'
 
-const access = { username: z.string().max(255), password: secretValue, sshPort: z.number().int().min(1).max(65535) }
+const access = { username: line(255), password: secretValue, sshPort: z.number().int().min(1).max(65535) }
 
 /** A machine that runs guests (zstack-core §2.3). CPU capacity counts virtual CPUs after over-provisioning. */
 export const host = defineResource({

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { action, changeState, create, query, remove, update } from '../api.ts'
 import { defineResource, enabledDisabled, enabledState } from '../resource.ts'
-import { bytes, path, sha256, uuid } from '../scalars.ts'
+import { bytes, line, path, sha256, uuid } from '../scalars.ts'
 
 /** `http://`, `https://` or `file:///`; no user info, no fragment. Reachability is checked by the agent that downloads. */
 export const imageUrl = z
@@ -59,11 +59,11 @@ export const image = defineResource({
         backupStorageUuids: z.array(uuid).min(1),
         format: format.optional(),
         mediaType: mediaType.optional(),
-        guestOsType: z.string().max(255).optional(),
+        guestOsType: line(255).optional(),
         architecture: z.enum(['x86_64', 'aarch64', 'mips64el', 'loongarch64']).optional(),
         platform: platform.optional(),
         system: z.boolean().optional(),
-        type: z.string().max(64).optional(),
+        type: line(64).optional(),
         virtio: z.boolean().optional(),
         /** ours: `md5:<hex>` or `sha256:<hex>` of the bytes at the source */
         checksum: z
@@ -74,7 +74,7 @@ export const image = defineResource({
     }),
     query('QueryImage', '/images', 'image'),
     update('UpdateImage', '/images/{uuid}/actions', 'image', {
-      guestOsType: z.string().max(255).optional(),
+      guestOsType: line(255).optional(),
       platform: platform.optional(),
       system: z.boolean().optional(),
       virtio: z.boolean().optional(),

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { attach, create, query, remove, update } from '../api.ts'
 import { defineResource } from '../resource.ts'
-import { ifname, uuid } from '../scalars.ts'
+import { ifname, line, uuid } from '../scalars.ts'
 
 /**
  * A layer 2 segment, a bridge on each host of the attached clusters (zstack-core §2.6).
@@ -44,7 +44,7 @@ export const l2Network = defineResource({
       params: {
         zoneUuid: uuid,
         physicalInterface: ifname,
-        type: z.string().max(64).optional(),
+        type: line(64).optional(),
         vSwitchType: z.enum(['LinuxBridge']).optional(),
         isolated: z.boolean().optional(),
       },

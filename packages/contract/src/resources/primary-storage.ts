@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { action, attach, call, changeState, create, query, remove, update } from '../api.ts'
 import { defineResource } from '../resource.ts'
-import { bytes, path, uuid } from '../scalars.ts'
+import { bytes, line, path, uuid } from '../scalars.ts'
 
 /** Where volumes live (zstack-core §2.4). Totals are the sums over the hosts' parts (`localStorageHost`). */
 export const primaryStorage = defineResource({
@@ -53,7 +53,7 @@ export const primaryStorage = defineResource({
       workflow: 'primaryStorage.add',
       verb: 'add',
       summary: 'Add a folder on each host as primary storage',
-      params: { url: path, zoneUuid: uuid, type: z.string().max(64).optional() },
+      params: { url: path, zoneUuid: uuid, type: line(64).optional() },
     }),
     query('QueryPrimaryStorage', '/primary-storage', 'primaryStorage'),
     update('UpdatePrimaryStorage', '/primary-storage/{uuid}/actions', 'primaryStorage'),

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { action, attach, create, query, remove, update } from '../api.ts'
 import { defineResource } from '../resource.ts'
-import { bytes, time, uuid } from '../scalars.ts'
+import { bytes, line, time, uuid } from '../scalars.ts'
 
 const platform = z.enum(['Linux', 'Windows', 'Other', 'Paravirtualization', 'WindowsVirtio'])
 /** SDKs send 0 beside an offering; 0 and absence mean the same (zstack-wire). */
@@ -166,8 +166,8 @@ export const vmInstance = defineResource({
         defaultL3NetworkUuid: uuid.optional(),
         strategy: z.enum(['InstantStart', 'CreateStopped']).optional(),
         platform: platform.optional(),
-        guestOsType: z.string().max(255).optional(),
-        architecture: z.string().max(32).optional(),
+        guestOsType: line(255).optional(),
+        architecture: line(32).optional(),
         virtio: z.boolean().optional(),
       },
     }),
@@ -175,7 +175,7 @@ export const vmInstance = defineResource({
     update('UpdateVmInstance', '/vm-instances/{uuid}/actions', 'vmInstance', {
       defaultL3NetworkUuid: uuid.optional(),
       platform: platform.optional(),
-      guestOsType: z.string().max(255).optional(),
+      guestOsType: line(255).optional(),
     }),
     action('StartVmInstance', '/vm-instances/{uuid}/actions', {
       of: 'vmInstance',

@@ -23,9 +23,8 @@ export const buildImage: Step = async (up, say) => {
   await writeRecord(host.files, layout, up.found.record)
 }
 
-export const findKvm: Step = async (up, say) => {
+export const findKvm: Step = async (up) => {
   const { host, layout } = up
-  say('boots the guest with KVM')
   const bootId = await host.facts.bootId()
   const { path } = need(up, 'guest')
   up.found.kvm = await kvmVerdict({ files: host.files, qemuImg: host.qemuImg, probe: spawnProbe, bootId, layout }, path)
