@@ -1,6 +1,5 @@
 /** Text that breaks careless programs, and every place of every API into which text can be put. */
 import { type Api, apis, type Row } from '@skerry/contract'
-import type { z } from 'zod'
 
 export const nastyTexts: Record<string, string> = {
   'a shell command': '; $(id)',
@@ -24,12 +23,15 @@ export interface Place {
   with(sound: Row, text: string): Row
 }
 
-const unwrap = (schema: z.ZodType): z.ZodType => {
-  const inner = (schema.def as { innerType?: z.ZodType }).innerType
-  return inner ? unwrap(inner) : schema
+/** The part of a zod schema that says what it takes. */
+interface Schema {
+  def: { type: string; innerType?: Schema }
 }
+const shapeOf = (api: Api) => Object.entries(api.params.shape as unknown as Record<string, Schema>)
 
-function placesIn(api: Api, parameter: string, schema: z.ZodType): Place[] {
+const unwrap = (schema: Schema): Schema => (schema.def.innerType ? unwrap(schema.def.innerType) : schema)
+
+function placesIn(api: Api, parameter: string, schema: Schema): Place[] {
   const place = (value: (text: string) => unknown): Place => ({
     api,
     parameter,
@@ -48,7 +50,7 @@ export function placesOf(api: Api): Place[] {
   const inPath = variables.map(
     (parameter): Place => ({ api, parameter, with: (sound, text) => ({ ...sound, [parameter]: text }) }),
   )
-  const shape = Object.entries(api.params.shape as Record<string, z.ZodType>).filter(([name]) => !variables.includes(name))
+  const shape = shapeOf(api).filter(([name]) => !variables.includes(name))
   return [...inPath, ...shape.flatMap(([name, schema]) => placesIn(api, name, schema))]
 }
 

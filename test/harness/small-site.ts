@@ -47,6 +47,8 @@ export interface SmallSite {
   advance(ms: number): void
   /** all rows but those of jobs and sessions, as text to compare */
   state(): string
+  /** resolves when no job is under way and no agent has anything left to remove */
+  settled(): Promise<void>
   /** what the audit finds in the graph alone; its agents' hosts have `client`'s audit */
   contradictions(): unknown[]
   stop(): Promise<void>
@@ -93,6 +95,12 @@ export async function startSmallSite(o: SmallSiteOptions = {}): Promise<SmallSit
     errors,
     advance: (ms) => void (clock.ahead += ms),
     state: () => JSON.stringify(Object.entries(graphInventory(graph)).filter(([table]) => !ABOUT_CALLS.has(table))),
+    async settled() {
+      const busy = () =>
+        ['processing', 'undoing'].some((state) => graph.countBy('job', 'state', state) > 0) ||
+        [...graph.rows('desired')].some(([, row]) => row['tombstone'])
+      while (busy()) await new Promise((resolve) => setTimeout(resolve, 5))
+    },
     contradictions: () => [...compareCounters(graph), ...compareAddresses(graph)],
     async stop() {
       await machine.stop()

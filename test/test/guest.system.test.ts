@@ -278,3 +278,42 @@ describe('libvirtd that hangs for a minute', () => {
     await clean()
   })
 })
+
+describe('the command line, as it is built', () => {
+  const skerry = async (...argv: string[]) => {
+    const env = ['-u', 'SKERRY_CONTEXT', `XDG_CONFIG_HOME=${join(site.dir, 'config')}`]
+    const cli = [process.execPath, join(import.meta.dirname, '../../dist/cli/main.js')]
+    return exec.run('env', [...env, ...cli, ...argv], { timeoutMs: 60_000, okCodes: [0, 1, 2, 3, 4] })
+  }
+
+  it('takes a VM instance through its life by name, in every format, and says by its exit code how it went', async () => {
+    const password = join(site.dir, 'password')
+    await writeFile(password, 'password\n', { mode: 0o600 })
+    expect((await skerry('login', '--url', site.url, '--password-file', password)).code).toBe(0)
+    const made = await skerry(
+      'create',
+      'vm',
+      '--name',
+      'by-hand',
+      '--instance-offering',
+      'small',
+      '--image',
+      'tiny',
+      '--l3-networks',
+      'net1',
+      '--wait',
+    )
+    expect(made.stderr + made.stdout).toContain('boot')
+    expect((await skerry('get', 'vm', 'by-hand', '-o', 'yaml')).stdout).toContain('name: by-hand')
+    expect(JSON.parse((await skerry('get', 'vm', 'by-hand', '-o', 'json')).stdout)).toBeTruthy()
+    const plan = await skerry('stop', 'vm', 'by-hand', '--dry-run')
+    expect(plan.stdout).toContain('power-off')
+    expect((await skerry('get', 'vm', 'by-hand')).stdout).toContain('Running')
+    expect((await skerry('get', 'vm', 'nobody')).code).toBe(3)
+    expect((await skerry('delete', 'zone', 'site', '--wait')).code).toBe(4)
+    expect((await skerry('destroy', 'vm', 'by-hand', '--wait')).code).toBe(0)
+    expect((await skerry('expunge', 'vm', 'by-hand', '--wait')).code).toBe(0)
+    await clean()
+    expect((await skerry('audit', '--hosts')).code).toBe(0)
+  })
+})

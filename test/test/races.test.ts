@@ -36,7 +36,12 @@ const base = () => ({ imageUuid: world.image, l3NetworkUuids: [world.l3], cpuNum
 
 /** Asks for so many VMs at once. */
 const ask = (count: number, params: Row): Promise<Answer[]> =>
-  Promise.all(Array.from({ length: count }, async (_, i) => (await site.client.exchange('CreateVmInstance', { name: `r${i}`, ...base(), ...params })).last))
+  Promise.all(
+    Array.from(
+      { length: count },
+      async (_, i) => (await site.client.exchange('CreateVmInstance', { name: `r${i}`, ...base(), ...params })).last,
+    ),
+  )
 
 /** uuids of the VMs that were made, and the codes of the errors. */
 function sorted(answers: readonly Answer[]): { made: string[]; codes: string[] } {
@@ -51,7 +56,8 @@ const codeOf = (error: Row): string => (error['cause'] ? codeOf(error['cause'] a
 afterEach(async () => {
   const { graph } = site.controller.state
   const uuids = [...graph.rows('vmInstance')].map(([uuid]) => uuid)
-  for (const api of ['DestroyVmInstance', 'ExpungeVmInstance']) await Promise.all(uuids.map((uuid) => site.client.call(api, { uuid })))
+  for (const api of ['DestroyVmInstance', 'ExpungeVmInstance'])
+    await Promise.all(uuids.map((uuid) => site.client.call(api, { uuid })))
 })
 
 /** Nothing more is taken than what the successful ones hold. */
@@ -82,7 +88,11 @@ describe.each([2, WRITERS])('%i writers', (writers) => {
   })
 
   test('for the last CPU: one gets it', async () => {
-    const blocker = await site.client.uuid('CreateVmInstance', { name: 'wide', ...base(), cpuNum: free('availableCpuCapacity') - 1 })
+    const blocker = await site.client.uuid('CreateVmInstance', {
+      name: 'wide',
+      ...base(),
+      cpuNum: free('availableCpuCapacity') - 1,
+    })
     const { made, codes } = sorted(await ask(writers, { cpuNum: 1 }))
     expect([made.length, codes]).toEqual([1, ['HOST_ALLOCATION.1000']])
     await expectCleanBooks([...made, blocker])

@@ -12,6 +12,7 @@ import { cascadeOf } from '../workflows/cascade.ts'
 import type { Ctx, EndCtx, Input, World } from '../workflows/world.ts'
 import { type Prepared, prepare } from './accept.ts'
 import type { Call, PlanView } from './port.ts'
+import { hideSecrets } from './secret-params.ts'
 import { specHash } from './state.ts'
 
 export interface PlanPorts {
@@ -36,7 +37,11 @@ interface Trial {
   bases: Row[]
 }
 
-export async function planOf(call: Call, ports: PlanPorts): Promise<PlanView> {
+/** Stands for every secret in a plan: what is shown to people never holds one. */
+const NO_SECRET = '0'.repeat(32)
+
+export async function planOf(given: Call, ports: PlanPorts): Promise<PlanView> {
+  const call = { ...given, params: await hideSecrets(given.api, given.params, { put: async () => NO_SECRET }) }
   const prepared = prepare(ports.graph, call, ports.newId)
   const { workflow } = prepared.action
   const cascade = cascadeOfCall(call, ports.graph, prepared)

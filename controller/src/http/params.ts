@@ -1,5 +1,5 @@
 /** From a matched route and a request to the parameters of one API: which API, where they lie, whether they fit the schema. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { type Api, ipv4, type Row, SkerryError, uuid as uuidSchema } from '@skerry/contract'
 import { parseBody, readBody } from './body.ts'
@@ -62,9 +62,12 @@ function paramsFromBody(api: Api, body: Row, lenient: boolean): Record<string, u
 }
 
 function hashOf(incoming: Incoming, body: string): string {
-  const search = new URLSearchParams(incoming.search)
-  for (const control of controls) search.delete(control)
-  return createHash('sha256').update(`${incoming.method}\n${incoming.path}\n${search}\n${body}`).digest('hex')
+  let { search } = incoming
+  if (controls.some((control) => search.has(control))) {
+    search = new URLSearchParams(search)
+    for (const control of controls) search.delete(control)
+  }
+  return hash('sha256', `${incoming.method}\n${incoming.path}\n${search}\n${body}`)
 }
 
 /** Reads the request: body (incrementally), query and path. Throws `Refusal` for what is not even readable. */

@@ -19,18 +19,17 @@ export const cascadeEdges: readonly CascadeEdge[] = Object.values(resources as R
 export function cascadeOf(graph: Graph, table: string, key: string): CascadePlan {
   const plan = planCascade(cascadeEdges, graph, { table, key })
   if (plan.refusals.length > 0) {
-    const users = plan.refusals
+    const distinct = [...new Map(plan.refusals.map((r) => [`${r.table} ${r.key}`, r])).values()]
+    const users = distinct
       .slice(0, 20)
       .map((r) => ({ resource: r.table, uuid: r.key, name: graph.get(r.table, r.key)?.['name'], because: r.because }))
     const named = users
       .slice(0, 5)
       .map((u) => `${u.resource} ${u.name ?? u.uuid}`)
       .join(', ')
-    throw new SkerryError(
-      'in-use',
-      `cannot delete ${table} ${graph.get(table, key)?.['name'] ?? key}: still used by ${named}${plan.refusals.length > 5 ? ` and ${plan.refusals.length - 5} more` : ''}`,
-      { uuid: key, users },
-    )
+    const more = distinct.length > 5 ? ` and ${distinct.length - 5} more` : ''
+    const name = graph.get(table, key)?.['name'] ?? key
+    throw new SkerryError('in-use', `${table} ${name} is still used by ${named}${more}`, { uuid: key, users })
   }
   return plan
 }

@@ -126,7 +126,11 @@ const allocateHost: Step<Input, World> = {
     return {
       output: { hostUuid: at.hostUuid, primaryStorageUuid: at.primaryStorageUuid },
       change: {
-        guards: [...reserve.guards, ...volume.guards, { g: 'field', t: 'vmInstance', k: ctx.input.uuid, field: 'hostUuid', in: [null] }],
+        guards: [
+          ...reserve.guards,
+          ...volume.guards,
+          { g: 'field', t: 'vmInstance', k: ctx.input.uuid, field: 'hostUuid', in: [null] },
+        ],
         ops: [
           ...reserve.ops,
           {

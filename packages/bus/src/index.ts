@@ -11,7 +11,7 @@ export {
   serverSettings,
 } from './credentials/server-config.ts'
 export { createSite, JETSTREAM_LIMITS, type NatsIdentity, type Site } from './credentials/site.ts'
-export { credsFile, type IssuedUser, type IssueUserOptions, issueUser } from './credentials/user.ts'
+export { credsFile, type IssuedUser, type IssueUserOptions, inboxOfCreds, issueUser } from './credentials/user.ts'
 export { MAX_PAYLOAD_BYTES } from './envelope.ts'
 export * as busHeaders from './headers.ts'
 export { type MemoryBroker, type MemoryBrokerOptions, type MemoryBus, memoryBroker, type Rights } from './memory.ts'

@@ -1,7 +1,7 @@
 import { decode, type User } from '@nats-io/jwt'
 import { SkerryError, subjects } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
-import { covers, createSite, issueUser, renderConf, rightsOf, serverConfig } from '../src/index.ts'
+import { covers, createSite, credsFile, inboxOfCreds, issueUser, renderConf, rightsOf, serverConfig } from '../src/index.ts'
 
 const uuid = '0123456789abcdef0123456789abcdef'
 const tls = { certFile: '/s/cert.pem', keyFile: '/s/key.pem', caFile: '/s/ca.pem' }
@@ -116,5 +116,14 @@ describe('nats-server.conf', () => {
     expect(() => renderConf({ 'a b': 'x' })).toThrow(SkerryError)
     expect(() => renderConf({ include: { 'x}': 1 } })).toThrow(SkerryError)
     expect(() => renderConf({ n: 1.5 })).toThrow(SkerryError)
+  })
+})
+
+describe('the inbox of a creds file', () => {
+  it('is the one that its user may subscribe to', async () => {
+    const site = await createSite()
+    const user = await issueUser({ accountSeed: site.account.seed, kind: 'operator-cli' })
+    expect(inboxOfCreds(credsFile({ jwt: user.jwt, seed: user.seed! }))).toBe(user.inboxPrefix)
+    expect(inboxOfCreds('no credentials at all')).toBeUndefined()
   })
 })

@@ -44,7 +44,9 @@ export function table(columns: readonly string[], rows: readonly Row[]): string 
 }
 
 async function yaml(value: unknown): Promise<string> {
-  const { stringify } = await import('yaml')
+  // Only who asks for YAML loads it. As a bundled CommonJS module its names lie under `default`.
+  const module = await import('yaml')
+  const { stringify } = 'stringify' in module ? module : (module as { default: typeof import('yaml') }).default
   return stringify(value).trimEnd()
 }
 

@@ -87,7 +87,6 @@ async function pairs(site: TestSite, libvirt: Libvirt, count: number): Promise<{
   return { raw, api }
 }
 
-
 async function measure(count: number): Promise<{ raw: number[]; api: number[] }> {
   const site = await startSite()
   const libvirt = superviseLibvirt({ uri: site.libvirtd.uri })

@@ -17,7 +17,15 @@ const half = (list: number[], second: boolean) =>
 
 export async function benchVm(o: VmOptions): Promise<{ results: Result[]; voided: string[] }> {
   o.say('starting a site of its own: nats-server, libvirtd, controller, agents')
-  const argv = ['--net', '--mount', join(o.root, 'scripts/lib/isolated'), process.execPath, '--import', 'tsx', join(o.root, 'scripts/lib/bench/vm-site.ts')]
+  const argv = [
+    '--net',
+    '--mount',
+    join(o.root, 'scripts/lib/isolated'),
+    process.execPath,
+    '--import',
+    'tsx',
+    join(o.root, 'scripts/lib/bench/vm-site.ts'),
+  ]
   const child = spawn('unshare', argv, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   try {
     const { raw, api } = await ask<{ raw: number[]; api: number[] }>(child, { pairs: o.pairs })
@@ -33,8 +41,24 @@ export async function benchVm(o: VmOptions): Promise<{ results: Result[]; voided
     return {
       voided,
       results: [
-        { bench: 'vm', what: `start, ${o.pairs} pairs (ratio: median of the pairs)`, unit: 'ms', limit: spread(raw), skerry: spread(api), ratio, goal: `≤ ${GOAL}×`, met: ratio <= GOAL },
-        { bench: 'vm', what: 'start, time beyond define + create', unit: 'ms', skerry: spread(api.map((ms, i) => ms - raw[i]!)), goal: '', met: null },
+        {
+          bench: 'vm',
+          what: `start, ${o.pairs} pairs (ratio: median of the pairs)`,
+          unit: 'ms',
+          limit: spread(raw),
+          skerry: spread(api),
+          ratio,
+          goal: `≤ ${GOAL}×`,
+          met: ratio <= GOAL,
+        },
+        {
+          bench: 'vm',
+          what: 'start, time beyond define + create',
+          unit: 'ms',
+          skerry: spread(api.map((ms, i) => ms - raw[i]!)),
+          goal: '',
+          met: null,
+        },
       ],
     }
   } finally {

@@ -76,3 +76,14 @@ function parseKey(field: string, prefix: string, parse: () => KeyPair, text: str
 export function credsFile({ jwt, seed }: { jwt: string; seed: string }): string {
   return new TextDecoder().decode(fmtCreds(jwt, fromSeed(new TextEncoder().encode(seed))))
 }
+
+/**
+ * The inbox prefix that the user of a `.creds` text may subscribe to, read from its JWT (which names the user and is not verified
+ * here: the server does that). Undefined for credentials that are not an `operator-cli`'s of ours.
+ */
+export function inboxOfCreds(creds: string): string | undefined {
+  const payload = /-----BEGIN NATS USER JWT-----\s+[\w-]+\.([\w-]+)\./.exec(creds)?.[1]
+  if (payload === undefined) return undefined
+  const { sub } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as { sub?: unknown }
+  return typeof sub === 'string' ? rightsOf({ kind: 'operator-cli', id: sub }).inboxPrefix : undefined
+}

@@ -23,13 +23,15 @@ async function withBus<T>(io: Io, o: NatsOptions, run: (bus: GatheringBus) => Pr
       field: 'nats-url',
     })
   const [creds, ca] = [o.creds ?? stored?.creds, o.ca ?? stored?.ca]
-  const { connectNats } = await import('@skerry/bus')
+  const { connectNats, inboxOfCreds } = await import('@skerry/bus')
+  const text = creds ? await io.readFile(creds) : undefined
+  const inbox = o.inbox ?? (text ? inboxOfCreds(text) : undefined)
   const bus = await connectNats({
     servers: [url],
     name: 'skerry-cli',
-    ...(creds ? { credentials: { creds: await io.readFile(creds) } } : {}),
+    ...(text ? { credentials: { creds: text } } : {}),
     ...(ca ? { tls: { ca: await io.readFile(ca) } } : {}),
-    ...(o.inbox ? { inboxPrefix: o.inbox } : {}),
+    ...(inbox ? { inboxPrefix: inbox } : {}),
   })
   try {
     return await run(bus)
