@@ -2,7 +2,7 @@
 import { bridgeName, type kvmDesired, type Row } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { agentsOfClusters, clustersOfHost } from './agents-of.ts'
-import type { Projection } from './project.ts'
+import type { Projection } from './projection.ts'
 
 const ofCluster = (graph: Graph, clusterUuid: string) => [...graph.by('l2Network', 'attachedClusterUuids', clusterUuid)]
 

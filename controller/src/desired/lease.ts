@@ -1,7 +1,7 @@
 /** NIC in a network with DHCP → the address that its MAC gets. */
 import type { Row, vrouterDesired } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
-import type { Projection } from './project.ts'
+import type { Projection } from './projection.ts'
 import { hasService } from './router.ts'
 
 /** A VM's name as a DNS label (RFC 1123), or null when nothing of it is left. Names may repeat, so the uuid's head keeps them apart when asked. */

@@ -2,7 +2,7 @@
 import type { Row, storageDesired } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { agentsOfClusters, clustersOfHost } from './agents-of.ts'
-import type { Projection } from './project.ts'
+import type { Projection } from './projection.ts'
 
 const ofCluster = (graph: Graph, clusterUuid: string) => [...graph.by('primaryStorage', 'attachedClusterUuids', clusterUuid)]
 

@@ -2,11 +2,12 @@
  * Desired state as a projection of the graph: which documents exist, on which agent, and what they say. Pure. Nobody writes a
  * document by hand: change the graph, and the documents that depend on it change with it.
  */
-import { type AgentKind, type Op, type Row, resourceOf } from '@skerry/contract'
+import { type Op, type Row, resourceOf } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { bridges } from './bridge.ts'
 import { leases } from './lease.ts'
 import { pools } from './pool.ts'
+import type { Projection } from './projection.ts'
 import { routers } from './router.ts'
 import { vms } from './vm.ts'
 import { volumes } from './volume.ts'
@@ -16,16 +17,6 @@ export interface DocumentRef {
   agentUuid: string
   noun: string
   uuid: string
-}
-
-export interface Projection {
-  noun: string
-  kind: AgentKind
-  /** Uuids of the documents of this noun that a change of this row may touch. */
-  touchedBy: Record<string, (row: Row, graph: Graph) => readonly string[]>
-  /** Agents that should hold the document now; none: it should be gone everywhere. */
-  agents(graph: Graph, uuid: string): readonly string[]
-  spec(graph: Graph, uuid: string): Row
 }
 
 export const projections: readonly Projection[] = [bridges, vms, pools, volumes, routers, leases]

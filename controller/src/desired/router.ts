@@ -1,6 +1,6 @@
 /** L3 network with services → router namespace on the host chosen for it. */
 import { bridgeName, type Row, type vrouterDesired } from '@skerry/contract'
-import type { Projection } from './project.ts'
+import type { Projection } from './projection.ts'
 import { uplinkSubnet } from './uplink.ts'
 
 /** A day: long enough that a guest keeps its address over any outage of the router worth speaking of. */

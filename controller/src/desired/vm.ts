@@ -2,7 +2,7 @@
 import { bridgeName, type kvmDesired, type Row, tapName, volumePath } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { agentOn } from './agents-of.ts'
-import type { Projection } from './project.ts'
+import type { Projection } from './projection.ts'
 
 /** How long a guest may take to power itself off before its power is cut. */
 export const GRACE_MS = 60_000

@@ -1,7 +1,7 @@
 /** Volume → file on the host that holds it. */
 import { cachePath, type Row, type storageDesired, storePath, volumePath } from '@skerry/contract'
 import { agentOn } from './agents-of.ts'
-import type { Projection } from './project.ts'
+import type { Projection } from './projection.ts'
 
 export const volumes: Projection = {
   noun: 'volume',

@@ -1,5 +1,5 @@
 /** A new VM: rows first, each guarded; then what the hosts must make, in the order in which one needs the other. */
-import type { Row } from '@skerry/contract'
+import type { Guard, Op, Row } from '@skerry/contract'
 import { defineWorkflow, type Step } from '@skerry/workflow'
 import { z } from 'zod'
 import { placeVm, RESERVED_DISK, RESERVED_MEMORY } from '../place/host.ts'

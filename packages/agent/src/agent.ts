@@ -17,16 +17,9 @@ import {
 import { type AnyModule, type Clock, createReconciler, type Reconciler, type Timers } from '@skerry/reconcile'
 import { type AgentCommand, CommandRunner } from './commands.ts'
 import type { Ledger } from './ledger/ledger.ts'
+import type { Log } from './log.ts'
 import { StatusTeller } from './status-teller.ts'
 import { parseSync, sync } from './sync.ts'
-
-/** What agents log with; pino's loggers fit. */
-export interface Log {
-  info(facts: Record<string, unknown>, message: string): void
-  warn(facts: Record<string, unknown>, message: string): void
-  error(facts: Record<string, unknown>, message: string): void
-  child(facts: Record<string, unknown>): Log
-}
 
 export interface AgentIdentity {
   kind: AgentKind

@@ -16,9 +16,9 @@ import {
 } from '@skerry/contract'
 import type { Clock, Timers } from '@skerry/reconcile'
 import type { ZodType } from 'zod'
-import type { Log } from './agent.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import { RECEIPT_KEPT_MS } from './ledger/receipts.ts'
+import type { Log } from './log.ts'
 import { progressSender } from './progress.ts'
 import { problemsOf } from './sync.ts'
 

@@ -5,6 +5,7 @@ export { type EnrolOptions, enrol, type Identity, loadIdentity, type PostJson } 
 export { CheckedFile, type Damage, type LedgerFiles } from './ledger/checked-file.ts'
 export type { LedgerEntry } from './ledger/entry.ts'
 export { type DigestEntry, type Ledger, type LedgerPorts, openLedger } from './ledger/ledger.ts'
+export type { Log } from './log.ts'
 export { type AgentParts, type BuildContext, type StartOptions, startAgent } from './main.ts'
 export { createSealKeys, type SealKeys, seal, unseal } from './seal.ts'
 export { specHash } from './sync.ts'

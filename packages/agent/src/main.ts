@@ -5,10 +5,11 @@ import { type AgentKind, type InventoryItem, SKERRY_VERSION, SkerryError, toErro
 import { type Host, realHost } from '@skerry/host'
 import type { AnyModule, Clock } from '@skerry/reconcile'
 import { pino } from 'pino'
-import { type AgentIdentity, type Log, runAgent } from './agent.ts'
+import { type AgentIdentity, runAgent } from './agent.ts'
 import type { AgentCommand } from './commands.ts'
 import { enrol, type Identity, loadIdentity } from './enrol.ts'
 import { type Ledger, openLedger } from './ledger/ledger.ts'
+import type { Log } from './log.ts'
 import { readSettings, type Settings } from './settings.ts'
 import { fetchTrusting } from './trusting-fetch.ts'
 
