@@ -20,7 +20,7 @@ import { createHttp, type HttpOptions, type Log, pollBody } from './http/index.t
 import { seed, seedNode } from './seed.ts'
 import type { Secrets, Store } from './store/index.ts'
 import { factsSince, publishFacts } from './tasks/facts.ts'
-import { Hooks } from './tasks/hooks.ts'
+import { AFTER_202_MS, Hooks } from './tasks/hooks.ts'
 import { dueForExpunge, outdated } from './tasks/housekeeping.ts'
 import { internalCall } from './tasks/internal-call.ts'
 import type { World } from './workflows/world.ts'
@@ -210,12 +210,10 @@ function httpOptions(p: ControllerPorts, o: { engine: ControllerEngine; state: S
     events: { since: (lastId, signal) => factsSince(p.store, lastId, signal) },
     audit: auditor(p.bus, o.state.graph),
     notifyRefused: ({ url, jobUuid, body }) => {
-      p.fetch(url, {
-        method: 'POST',
-        body: JSON.stringify(body),
-        redirect: 'manual',
-        headers: { 'Content-Type': 'application/json', 'X-Job-UUID': jobUuid, 'X-Job-Success': 'false' },
-      }).catch((error) => p.log.warn({ job: jobUuid, err: error }, 'the webhook of a refused call cannot be reached'))
+      const headers = { 'Content-Type': 'application/json', 'X-Job-UUID': jobUuid, 'X-Job-Success': 'false' }
+      p.sleep(AFTER_202_MS)
+        .then(() => p.fetch(url, { method: 'POST', body: JSON.stringify(body), redirect: 'manual', headers }))
+        .catch((error) => p.log.warn({ job: jobUuid, err: error }, 'the webhook of a refused call cannot be reached'))
     },
   }
 }

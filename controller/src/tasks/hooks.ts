@@ -7,6 +7,8 @@ import type { State } from '../engine/state.ts'
 const RETRIES = 15
 const PAUSE_MS = 2_000
 const TIMEOUT_MS = 10_000
+/** The 202 must have reached the client before its webhook does: ZStack's Java SDK sleeps its whole timeout otherwise (zstack-wire). */
+export const AFTER_202_MS = 250
 
 export interface HookPorts {
   state: State
@@ -43,7 +45,7 @@ export class Hooks {
     const url = this.#p.state.graph.get('hook', job)!['url'] as string
     let last: unknown
     for (let attempt = 0; attempt <= RETRIES; attempt++) {
-      if (attempt > 0) await this.#p.sleep(PAUSE_MS)
+      await this.#p.sleep(attempt > 0 ? PAUSE_MS : AFTER_202_MS)
       const answer = this.#p.render(job)
       if (!answer) return
       try {

@@ -10,10 +10,13 @@ interface Wait {
   failures: number
   untilMs: number
   error: ErrorBody | undefined
+  ops: string
 }
 
 export interface Failure {
   nowMs: number
+  /** What was planned for it, as the names of its operations: something else need not wait, unless the document was at fault. */
+  ops?: string
   /** Undefined: it was done, but the host isn't yet as wanted (a guest that is shutting down). */
   error?: ErrorBody
 }
@@ -22,21 +25,25 @@ export class Backoff {
   readonly #waits = new Map<string, Wait>()
 
   /** An error that says `retry: never` blames the document, so the longest delay is taken at once. */
-  failed(key: string, version: string, { nowMs, error }: Failure): void {
+  failed(key: string, version: string, { nowMs, error, ops = '' }: Failure): void {
     const before = this.#waits.get(key)
     const failures = before?.version === version ? before.failures + 1 : 1
     const delayMs = error?.retry === 'never' ? LAST_MS : Math.min(LAST_MS, FIRST_MS * 2 ** Math.min(failures - 1, 16))
-    this.#waits.set(key, { version, failures, untilMs: nowMs + delayMs, error })
+    this.#waits.set(key, { version, failures, untilMs: nowMs + delayMs, error, ops })
   }
 
   succeeded(key: string): void {
     this.#waits.delete(key)
   }
 
-  /** Whether this version of the resource has to wait still. */
-  waits(key: string, version: string, nowMs: number): boolean {
+  /**
+   * Whether this version of the resource has to wait still. Something that only took its time (a guest that was asked to shut down)
+   * and now calls for other operations has moved on: it does not wait.
+   */
+  waits(key: string, version: string, { nowMs, ops }: { nowMs: number; ops: string }): boolean {
     const wait = this.#waits.get(key)
-    return wait !== undefined && wait.version === version && nowMs < wait.untilMs
+    if (wait === undefined || wait.version !== version || nowMs >= wait.untilMs) return false
+    return wait.error !== undefined || wait.ops === ops
   }
 
   /** Why this version of the resource failed when it was last tried. */

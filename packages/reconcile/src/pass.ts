@@ -100,11 +100,13 @@ export class Pass {
 
   async #carryOut(module: AnyModule, concerns: (uuid: string) => boolean): Promise<void> {
     const view = await this.#look(module)
+    const ops = opsOf(view.changes)
     const groups = new Map<string, Change[]>()
     for (const change of view.changes) {
       const key = `${module.noun}/${change.uuid}`
       if (!concerns(change.uuid) || this.#failed.has(key)) continue
-      if (this.#p.backoff.waits(key, this.#version(module, change.uuid), this.#p.nowMs())) continue
+      const waiting = { nowMs: this.#p.nowMs(), ops: ops.get(change.uuid) ?? '' }
+      if (this.#p.backoff.waits(key, this.#version(module, change.uuid), waiting)) continue
       groups.set(change.uuid, [...(groups.get(change.uuid) ?? []), change])
     }
     if (groups.size === 0) return
@@ -165,7 +167,7 @@ export class Pass {
     const { want, buried, unreadable } = this.#of(module)
     const have = new Map<string, Observed>()
     for (const h of view.have) if (!have.has(h.uuid)) have.set(h.uuid, h)
-    const pending = new Set(view.changes.map((c) => c.uuid))
+    const pending = opsOf(view.changes)
     let more = false
     for (const { uuid, generation } of [...want, ...buried.values()])
       more = this.#settle(module, { uuid, generation }, pending) || more
@@ -182,11 +184,12 @@ export class Pass {
     return more
   }
 
-  #settle(module: AnyModule, of: { uuid: string; generation: Generation }, pending: ReadonlySet<string>): boolean {
+  #settle(module: AnyModule, of: { uuid: string; generation: Generation }, pending: ReadonlyMap<string, string>): boolean {
     const key = `${module.noun}/${of.uuid}`
+    const now = { nowMs: this.#p.nowMs(), ops: pending.get(of.uuid) ?? '' }
     if (!pending.has(of.uuid)) this.#p.backoff.succeeded(key)
-    else if (this.#failed.has(key) || this.#p.backoff.waits(key, versionOf(of.generation), this.#p.nowMs())) return false
-    else if (this.#tried.has(key)) this.#p.backoff.failed(key, versionOf(of.generation), { nowMs: this.#p.nowMs() })
+    else if (this.#failed.has(key) || this.#p.backoff.waits(key, versionOf(of.generation), now)) return false
+    else if (this.#tried.has(key)) this.#p.backoff.failed(key, versionOf(of.generation), now)
     else return true
     return false
   }
@@ -243,4 +246,11 @@ export class Pass {
     const { uuid, generation, condition, error, observed } = told
     this.#p.book.put({ noun: module.noun, uuid, generation, condition, error, observed }, module.steady?.bind(module))
   }
+}
+
+/** The names of the operations that are planned for each resource, in order. */
+function opsOf(changes: readonly Change[]): Map<string, string> {
+  const ops = new Map<string, string>()
+  for (const { uuid, op } of changes) ops.set(uuid, ops.has(uuid) ? `${ops.get(uuid)},${op}` : op)
+  return ops
 }

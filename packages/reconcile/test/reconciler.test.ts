@@ -226,6 +226,26 @@ describe('the loop', () => {
     expect(host.log).toHaveLength(2)
   })
 
+  test('a change that took its time, and has moved on to another step, does not wait out its delay', async () => {
+    // A guest that was asked to shut down: the order shows in nothing at first; then it is off, and that is to be written down.
+    let off = false
+    const { ledger, host, reconciler, time, told } = started(['vm'], {
+      plan: (want) =>
+        host.log.some((l) => l.startsWith('make'))
+          ? []
+          : want.map((w) => ({ uuid: w.uuid, op: off ? ('make' as const) : ('resize' as const), size: 1 })),
+    })
+    ledger.want('vm', id(1), 1)
+    reconciler.start()
+    await time.advance(10_000)
+    const asked = host.log.length
+    off = true
+    reconciler.signal()
+    await time.advance(1)
+    expect(host.log.slice(asked)).toEqual(['make vm 1'])
+    expect(told.at(-1)?.condition).toBe('Ready')
+  })
+
   test('stops after the change that is being applied', async () => {
     const { host, ledger, reconciler } = started(['vm'])
     let finish = () => {}
