@@ -28,10 +28,13 @@ function decided({ action, input }: Prepared, job: string, world: World): { step
   return { step: step.name, change: result.change }
 }
 
+/** The commit that accepts a call. */
+export type Acceptance = Required<Omit<Change, 'facts'>>
+
 /** The acceptance (`ops` with the job's row, `guards`) together with the effect and the end; undefined for other workflows. */
 export function endedAtOnce(
   prepared: Prepared,
-  acceptance: Required<Omit<Change, 'facts'>>,
+  acceptance: Acceptance,
   at: { job: string; now: number; world: World },
 ): Change | undefined {
   const made = decided(prepared, at.job, at.world)

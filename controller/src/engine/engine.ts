@@ -1,11 +1,11 @@
 /** The engine: calls become jobs, jobs run their workflows in the queue of their resource, and both survive a restart. */
-import { type ErrorBody, type Guard, type Op, type Progress, type Row, SkerryError } from '@skerry/contract'
+import { type ErrorBody, type Progress, type Row, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { createQueues, createRunner, type Queues, type Runner } from '@skerry/workflow'
 import { actions } from '../workflows/index.ts'
 import type { World } from '../workflows/world.ts'
 import { acceptanceOps, deadlineOf, type Prepared, prepare } from './accept.ts'
-import { endedAtOnce } from './at-once.ts'
+import { type Acceptance, endedAtOnce } from './at-once.ts'
 import { LogJournal } from './journal.ts'
 import { type PlanPorts, planOf } from './plan.ts'
 import type { Call, Caller, Engine, JobView, PlanView } from './port.ts'
@@ -114,11 +114,7 @@ export class ControllerEngine implements Engine {
   }
 
   /** Accepts and ends the job in one commit where its workflow allows that; false: nothing has happened. */
-  async #atOnce(
-    prepared: Prepared,
-    acceptance: { guards: Guard[]; ops: Op[] },
-    { job, now }: { job: string; now: number },
-  ): Promise<boolean> {
+  async #atOnce(prepared: Prepared, acceptance: Acceptance, { job, now }: { job: string; now: number }): Promise<boolean> {
     const { uuid, accountUuid } = prepared.input
     if (this.busy(prepared.queueKey) || this.busy(uuid)) return false
     const change = endedAtOnce(prepared, acceptance, { job, now, world: this.#p.world })

@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { startNats, type TestNats } from '../../../packages/testkit/src/index.ts'
 import type { Operation, Seen, Task } from './load.ts'
 import { answering, ask, end, freePort, LOAD_CORE, SERVER_CORE, startPinned, usageOf } from './process.ts'
-import { checkSteady, type Result, spread, Void } from './result.ts'
+import { type Result, type Spread, spread, unsteady } from './result.ts'
 
 export interface ApiOptions {
   root: string
@@ -196,62 +196,52 @@ export async function benchApi(o: ApiOptions): Promise<{ results: Result[]; void
   }
 }
 
+/** What was seen once: memory, and the time from the start to the first answer. */
+function startResults(o: ApiOptions, { limit, skerry }: { limit: Side; skerry: Side }): Result[] {
+  const MIB = 1024 ** 2
+  const [what, met] = [`memory with ${o.rows} resources`, skerry.rssBytes <= 1536 * MIB]
+  const memory = { limit: spread([limit.rssBytes / MIB]), skerry: spread([skerry.rssBytes / MIB]), goal: '≤ 1536', met }
+  const start = {
+    what: `start to ready with ${o.rows} resources`,
+    unit: 'ms',
+    skerry: spread([skerry.readyMs]),
+    goal: '',
+    met: null,
+  }
+  return [
+    { bench: 'api', what, unit: 'MiB RSS', ...memory },
+    { bench: 'api', ...start },
+  ]
+}
+
+async function againstStringify(limit: Side, skerry: Spread): Promise<Result> {
+  const stringify = spread(await bare(limit))
+  const ratio = skerry.median / stringify.median
+  const what = 'list 1000 against bare JSON.stringify'
+  return { bench: 'api', what, unit: 'µs CPU', limit: stringify, skerry, ratio, goal: '≤ 2×', met: ratio <= 2 }
+}
+
+/** Why a case can't be quoted, or undefined. */
+function voidedBy(c: (typeof cases)[number], cpu: Spread): string | undefined {
+  if (c.operation === 'create' && cpu.median > VOID_CREATE_MICROS)
+    return `void: the limit program itself takes ${cpu.median.toFixed(0)} µs CPU a create (at most ${VOID_CREATE_MICROS})`
+  return unsteady(c.what, cpu, 'µs CPU')
+}
+
 async function runCases(
   load: ChildProcess,
   o: ApiOptions,
   sides: { limit: Side; skerry: Side },
 ): Promise<{ results: Result[]; voided: string[] }> {
-  const MIB = 1024 ** 2
-  const results: Result[] = [
-    {
-      bench: 'api',
-      what: `memory with ${o.rows} resources`,
-      unit: 'MiB RSS',
-      limit: spread([sides.limit.rssBytes / MIB]),
-      skerry: spread([sides.skerry.rssBytes / MIB]),
-      goal: '≤ 1536',
-      met: sides.skerry.rssBytes <= 1536 * MIB,
-    },
-    {
-      bench: 'api',
-      what: `start to ready with ${o.rows} resources`,
-      unit: 'ms',
-      skerry: spread([sides.skerry.readyMs]),
-      goal: '',
-      met: null,
-    },
-  ]
+  const results = startResults(o, sides)
   const voided: string[] = []
   for (const c of cases) {
     o.say(`${c.what}: ${o.rounds} rounds`)
-    const seen = await alternate(load, o, sides, c)
-    const rows = resultsOf(c, seen)
+    const rows = resultsOf(c, await alternate(load, o, sides, c))
     results.push(...rows)
-    if (c.operation === 'list') {
-      const stringify = spread(await bare(sides.limit))
-      const cpu = rows[0]!.skerry
-      results.push({
-        bench: 'api',
-        what: 'list 1000 against bare JSON.stringify',
-        unit: 'µs CPU',
-        limit: stringify,
-        skerry: cpu,
-        ratio: cpu.median / stringify.median,
-        goal: '≤ 2×',
-        met: cpu.median <= 2 * stringify.median,
-      })
-    }
-    try {
-      const cpu = rows[0]!.limit!
-      if (c.operation === 'create' && cpu.median > VOID_CREATE_MICROS)
-        throw new Void(
-          `void: the limit program itself takes ${cpu.median.toFixed(0)} µs CPU a create (at most ${VOID_CREATE_MICROS})`,
-        )
-      checkSteady(c.what, cpu, 'µs CPU')
-    } catch (error) {
-      if (!(error instanceof Void)) throw error
-      voided.push(error.message)
-    }
+    if (c.operation === 'list') results.push(await againstStringify(sides.limit, rows[0]!.skerry))
+    const why = voidedBy(c, rows[0]!.limit!)
+    if (why !== undefined) voided.push(why)
   }
   return { results, voided }
 }

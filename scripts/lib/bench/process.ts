@@ -33,12 +33,14 @@ export interface Pinned {
   ipc?: boolean
 }
 
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
 /** `taskset -c CORE node …`; taskset execs, so the pid is node's. */
 export function startPinned({ core, argv, log, ipc }: Pinned): ChildProcess {
   const out = log ? openSync(log, 'a') : 'ignore'
   return spawn('taskset', ['-c', core, process.execPath, ...argv], {
     stdio: ['ignore', out, log ? out : 'inherit', ...(ipc ? (['ipc'] as const) : [])],
-    env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production' },
+    env: { PATH: SYSTEM_PATH, NODE_ENV: 'production' },
   })
 }
 

@@ -25,17 +25,12 @@ export function spread(values: readonly number[]): Spread {
   return { median, min: sorted[0]!, max: sorted.at(-1)! }
 }
 
-/** A run whose own limit is not steady says nothing about anything. */
-export class Void extends Error {}
-
 const STEADY = 1.3
 
-/** Throws `Void` when the limit moved by more than 30 % between rounds. */
-export function checkSteady(what: string, { min, max }: Spread, unit: string): void {
-  if (max > min * STEADY)
-    throw new Void(
-      `the limit of '${what}' moved from ${show(min)} to ${show(max)} ${unit} between rounds (more than 30 %): the machine is too busy, run it again`,
-    )
+/** Why the run says nothing about anything: its own limit moved by more than 30 % between rounds. Undefined: it was steady. */
+export function unsteady(what: string, { min, max }: Spread, unit: string): string | undefined {
+  if (max <= min * STEADY) return undefined
+  return `the limit of '${what}' moved from ${show(min)} to ${show(max)} ${unit} between rounds (more than 30 %): the machine is too busy, run it again`
 }
 
 const show = (n: number) => (n >= 100 ? n.toFixed(0) : n >= 10 ? n.toFixed(1) : n.toFixed(2))

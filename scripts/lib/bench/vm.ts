@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { ask, end } from './process.ts'
-import { checkSteady, type Result, spread, Void } from './result.ts'
+import { type Result, spread, unsteady } from './result.ts'
 
 export interface VmOptions {
   root: string
@@ -30,16 +30,10 @@ export async function benchVm(o: VmOptions): Promise<{ results: Result[]; voided
   try {
     const { raw, api } = await ask<{ raw: number[]; api: number[] }>(child, { pairs: o.pairs })
     const ratio = spread(api.map((ms, i) => ms / raw[i]!)).median
-    const voided: string[] = []
-    try {
-      // Single starts scatter; the limit is steady when both halves of the run agree.
-      checkSteady('define + create', spread([half(raw, false), half(raw, true)]), 'ms')
-    } catch (error) {
-      if (!(error instanceof Void)) throw error
-      voided.push(error.message)
-    }
+    // Single starts scatter; the limit is steady when both halves of the run agree.
+    const why = unsteady('define + create', spread([half(raw, false), half(raw, true)]), 'ms')
     return {
-      voided,
+      voided: why === undefined ? [] : [why],
       results: [
         {
           bench: 'vm',
