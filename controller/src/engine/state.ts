@@ -12,6 +12,9 @@ import type { CommittedBy, Store } from '../store/index.ts'
 /** `hash` of a desired document: SHA-256 of the canonical JSON of its spec. */
 export const specHash = (spec: Row): string => createHash('sha256').update(canonicalJson(spec)).digest('hex')
 
+/** A record of the log is one piece: a large site's documents go into several. */
+const OPS_A_COMMIT = 1_000
+
 export class State {
   readonly #store: Store
 
@@ -45,7 +48,8 @@ export class State {
   /** Brings the documents in line with the graph, after the code that projects may have changed. Gives how many did. */
   async reprojectAll(): Promise<number> {
     const ops = this.#ops(everything(this.graph), null)
-    if (ops.length > 0) await this.#store.commit({ ops }, { actor: 'system' })
+    for (let at = 0; at < ops.length; at += OPS_A_COMMIT)
+      await this.#store.commit({ ops: ops.slice(at, at + OPS_A_COMMIT) }, { actor: 'system' })
     return ops.length
   }
 
