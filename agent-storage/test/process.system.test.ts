@@ -9,12 +9,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { discoverServices, type GatheringBus, issueUser } from '@skerry/bus'
 import { type Heartbeat, type Status, subjects } from '@skerry/contract'
-import { startNats, type TestNats } from '@skerry/testkit'
+import { requireOrSkip, startNats, type TestNats } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { doc, id, POOL, volumeSpec } from './bench.ts'
-import { requireOrSkip } from './require-programs.ts'
 
-const available = requireOrSkip('agent-storage as a process', { 'qemu-img': 'qemu-utils', 'nats-server': 'nats-server' })
+const available = requireOrSkip('agent-storage as a process', { programs: ['qemu-img', 'nats-server'] })
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const AGENT = id(0xa6e)
 const TOKEN = 'a-one-time-token-of-this-test'

@@ -4,12 +4,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { realHost } from '@skerry/host'
+import { requireOrSkip } from '@skerry/testkit'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { backing, bench, doc, id, md5, POOL, STORE, sha256, tomb, volumeSpec } from './bench.ts'
 import { type ImageServer, imageServer } from './image-server.ts'
-import { requireOrSkip } from './require-programs.ts'
 
-const available = requireOrSkip('agent-storage with the real qemu-img', { 'qemu-img': 'qemu-utils', 'qemu-io': 'qemu-utils' })
+const available = requireOrSkip('agent-storage with the real qemu-img', { programs: ['qemu-img', 'qemu-io'] })
 
 describe.skipIf(!available)('agent-storage on this machine', () => {
   let root: string

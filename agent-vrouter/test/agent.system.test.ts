@@ -2,12 +2,12 @@
 import { type Agent, type Log, openLedger, runAgent, specHash } from '@skerry/agent'
 import { memoryBroker, realTimers } from '@skerry/bus'
 import { type Document, inventoryReply, type Status, subjects, type Tombstone } from '@skerry/contract'
+import { requireOrSkip } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { buildVrouter } from '../src/build.ts'
 import { watchFolder } from '../src/leases/folder-watch.ts'
 import { routerDir } from '../src/routers/service.ts'
 import { type Guest, Lab } from './lab.ts'
-import { requireOrSkip } from './requirements.ts'
 import { leaseSpec, newUuid, routerSpec } from './world.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -57,91 +57,94 @@ const told = (uuid: string, what: Partial<Status>) =>
   vi.waitFor(() => expect(statuses.get(uuid)).toMatchObject(what), { timeout: 20_000, interval: 20 })
 const pid = async () => (await lab.host.dnsmasq.running(routerDir(lab.stateDir, router)))?.pid
 
-describe.runIf(requireOrSkip('agent-vrouter as it runs', ['ip', 'nft', 'dnsmasq', 'busybox']))('the agent', () => {
-  beforeAll(async () => {
-    await lab.up()
-    controller.subscribe(subjects.status('vrouter', agentUuid, '*', '*'), ({ data }) => {
-      const status = data as Status
-      statuses.set(status.uuid, status)
+describe.runIf(requireOrSkip('agent-vrouter as it runs', { root: true, programs: ['ip', 'nft', 'dnsmasq', 'busybox'] }))(
+  'the agent',
+  () => {
+    beforeAll(async () => {
+      await lab.up()
+      controller.subscribe(subjects.status('vrouter', agentUuid, '*', '*'), ({ data }) => {
+        const status = data as Status
+        statuses.set(status.uuid, status)
+      })
+      await startAgain()
     })
-    await startAgain()
-  })
-  afterAll(async () => {
-    await stop()
-    await lab.down([router])
-  })
-
-  test('waits for the bridge of another agent, then tells that the router is ready', async () => {
-    await sync([
-      doc('router', router, routerSpec(bridge)),
-      doc('lease', nic, leaseSpec(router, 10)),
-      doc('lease', buriedNic, leaseSpec(router, 11)),
-    ])
-    await told(router, { condition: 'Failed' })
-    await lab.bridge(bridge)
-    guest = await lab.guest('c', bridge)
-    await told(router, { condition: 'Ready' })
-    await told(nic, { condition: 'Ready', observed: { leased: false, expiresAt: null } })
-  })
-
-  test('tells a lease as soon as the guest has it', async () => {
-    await guest.dhcp('02:00:00:00:00:0a')
-    const gotMs = performance.now()
-    await told(nic, { observed: { leased: true, expiresAt: expect.any(Number) as never } })
-    console.log(`lease told ${Math.round(performance.now() - gotMs)} ms after the guest had it`)
-  })
-
-  test('ends and starts again without touching dnsmasq', async () => {
-    const before = await pid()
-    await stop()
-    expect(await pid()).toBe(before)
-    await startAgain()
-    await agent.reconciler.pass()
-    expect(await pid()).toBe(before)
-    expect(agent.reconciler.statuses().find((s) => s.uuid === nic)).toMatchObject({
-      condition: 'Ready',
-      observed: { leased: true },
+    afterAll(async () => {
+      await stop()
+      await lab.down([router])
     })
-  })
 
-  test('brings a killed dnsmasq back by itself', async () => {
-    const before = (await pid()) as number
-    await vi.waitFor(() => pid(), { timeout: 1_000 })
-    process.kill(before, 'SIGKILL')
-    await vi.waitFor(async () => expect([undefined, before]).not.toContain(await pid()), { timeout: 20_000, interval: 50 })
-  })
-
-  test('answers inventory and removes all at a tombstone', async () => {
-    const ask = async () => {
-      const { data } = await controller.request(
-        subjects.do('vrouter', agentUuid, 'agent', agentUuid, 'inventory'),
-        {},
-        { timeoutMs: 5_000 },
-      )
-      const { items } = inventoryReply.parse(data)
-      return items.filter((i) => JSON.stringify(i).includes(router.slice(0, 11))).map((i) => i.kind)
-    }
-    expect((await ask()).sort()).toEqual([
-      'dhcp-host',
-      'dhcp-host',
-      'dhcp-lease',
-      'dnsmasq',
-      'netns',
-      'router-port',
-      'router-uplink',
-      'snat',
-    ])
-    seq += 1
-    const tomb = (noun: string, uuid: string): Tombstone => ({
-      noun,
-      uuid,
-      generation: { incarnation: 1, seq },
-      job: null,
-      tombstone: true,
+    test('waits for the bridge of another agent, then tells that the router is ready', async () => {
+      await sync([
+        doc('router', router, routerSpec(bridge)),
+        doc('lease', nic, leaseSpec(router, 10)),
+        doc('lease', buriedNic, leaseSpec(router, 11)),
+      ])
+      await told(router, { condition: 'Failed' })
+      await lab.bridge(bridge)
+      guest = await lab.guest('c', bridge)
+      await told(router, { condition: 'Ready' })
+      await told(nic, { condition: 'Ready', observed: { leased: false, expiresAt: null } })
     })
-    await sync([tomb('router', router), tomb('lease', nic), tomb('lease', buriedNic)])
-    await told(router, { condition: 'Gone' })
-    await told(nic, { condition: 'Gone' })
-    expect(await ask()).toEqual([])
-  })
-})
+
+    test('tells a lease as soon as the guest has it', async () => {
+      await guest.dhcp('02:00:00:00:00:0a')
+      const gotMs = performance.now()
+      await told(nic, { observed: { leased: true, expiresAt: expect.any(Number) as never } })
+      console.log(`lease told ${Math.round(performance.now() - gotMs)} ms after the guest had it`)
+    })
+
+    test('ends and starts again without touching dnsmasq', async () => {
+      const before = await pid()
+      await stop()
+      expect(await pid()).toBe(before)
+      await startAgain()
+      await agent.reconciler.pass()
+      expect(await pid()).toBe(before)
+      expect(agent.reconciler.statuses().find((s) => s.uuid === nic)).toMatchObject({
+        condition: 'Ready',
+        observed: { leased: true },
+      })
+    })
+
+    test('brings a killed dnsmasq back by itself', async () => {
+      const before = (await pid()) as number
+      await vi.waitFor(() => pid(), { timeout: 1_000 })
+      process.kill(before, 'SIGKILL')
+      await vi.waitFor(async () => expect([undefined, before]).not.toContain(await pid()), { timeout: 20_000, interval: 50 })
+    })
+
+    test('answers inventory and removes all at a tombstone', async () => {
+      const ask = async () => {
+        const { data } = await controller.request(
+          subjects.do('vrouter', agentUuid, 'agent', agentUuid, 'inventory'),
+          {},
+          { timeoutMs: 5_000 },
+        )
+        const { items } = inventoryReply.parse(data)
+        return items.filter((i) => JSON.stringify(i).includes(router.slice(0, 11))).map((i) => i.kind)
+      }
+      expect((await ask()).sort()).toEqual([
+        'dhcp-host',
+        'dhcp-host',
+        'dhcp-lease',
+        'dnsmasq',
+        'netns',
+        'router-port',
+        'router-uplink',
+        'snat',
+      ])
+      seq += 1
+      const tomb = (noun: string, uuid: string): Tombstone => ({
+        noun,
+        uuid,
+        generation: { incarnation: 1, seq },
+        job: null,
+        tombstone: true,
+      })
+      await sync([tomb('router', router), tomb('lease', nic), tomb('lease', buriedNic)])
+      await told(router, { condition: 'Gone' })
+      await told(nic, { condition: 'Gone' })
+      expect(await ask()).toEqual([])
+    })
+  },
+)

@@ -3,15 +3,14 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createConnection, createServer } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { startNats, type TestNats } from '@skerry/testkit'
+import { requireOrSkip, startNats, type TestNats } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectNats, createCa, createSite, credsFile, issueServerCert, issueUser } from '../src/index.ts'
 import { eventually, failure } from './conformance/world.ts'
-import { requireNatsOrSkip } from './require-nats.ts'
 
 const newUuid = (): string => randomUUID().replaceAll('-', '')
 
-if (requireNatsOrSkip('access on nats-server')) {
+if (requireOrSkip('access on nats-server', { programs: ['nats-server'] })) {
   describe('access', () => {
     const A = newUuid()
     const of = (uuid: string): string => `skerry.v1.agent.kvm.${uuid}`

@@ -1,11 +1,10 @@
 import { createConnection, type Socket } from 'node:net'
 import type { SkerryError } from '@skerry/contract'
-import { startNats, type TestNats } from '@skerry/testkit'
+import { requireOrSkip, startNats, type TestNats } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectNats, type GatheringBus } from '../src/index.ts'
 import { eventually, failure } from './conformance/world.ts'
 import { conformance } from './conformance.ts'
-import { requireNatsOrSkip } from './require-nats.ts'
 
 /** A client that sends what it likes, as a hostile or broken one would. */
 class RawClient {
@@ -29,7 +28,7 @@ class RawClient {
   }
 }
 
-if (requireNatsOrSkip('the bus on nats-server')) {
+if (requireOrSkip('the bus on nats-server', { programs: ['nats-server'] })) {
   conformance('nats-server', async () => {
     const server = await startNats()
     return {

@@ -3,15 +3,14 @@ import { randomUUID } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SkerryError } from '@skerry/contract'
-import { startNats, type TestNats } from '@skerry/testkit'
+import { requireOrSkip, startNats, type TestNats } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { announceService, discoverServices, type GatheringBus, serverConfig } from '../src/index.ts'
 import { eventually, failure } from './conformance/world.ts'
-import { requireNatsOrSkip } from './require-nats.ts'
 
 const newUuid = (): string => randomUUID().replaceAll('-', '')
 
-if (requireNatsOrSkip('rights on nats-server')) {
+if (requireOrSkip('rights on nats-server', { programs: ['nats-server'] })) {
   describe('rights', () => {
     const A = newUuid()
     const B = newUuid()

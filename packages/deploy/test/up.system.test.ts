@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { nftables, realHost } from '@skerry/host'
+import { requireOrSkip } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { buildGuest } from '../src/guest/build.ts'
 import { layoutOf } from '../src/layout.ts'
 import { askControl } from '../src/supervisor/control.ts'
-import { requireOrSkip } from './requirements.ts'
 
 const run = promisify(execFile)
 const repo = join(import.meta.dirname, '../../..')

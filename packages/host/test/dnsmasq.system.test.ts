@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { requireOrSkip } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { realHost } from '../src/index.ts'
 import { baseConfig } from './conformance/dnsmasq.ts'
-import { requireOrSkip } from './requirements.ts'
 import { dhcpRequest } from './udhcpc.ts'
 
 // events, not times: the ceiling is only there for a stuck run

@@ -2,10 +2,10 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { requireOrSkip } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { GUARD_BYTES, guardImage, realExec } from '../src/index.ts'
 import { bend, mutations } from './qcow2-cases.ts'
-import { requireOrSkip } from './requirements.ts'
 
 // events, not times: the ceiling is only there for a stuck run
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
