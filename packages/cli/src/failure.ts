@@ -46,6 +46,7 @@ function facts(error: SkerryError): string[] {
     ...line('allowed', Array.isArray(allowed) ? allowed.join(', ') : undefined),
     ...(Array.isArray(candidates) ? candidates.flatMap((one) => line('candidate', Object.values(one as object).join('  '))) : []),
     ...line('hint', error.spec.hint),
+    ...line('run', typeof error.details['run'] === 'string' ? error.details['run'] : undefined),
     ...line('job', typeof job === 'string' ? job : undefined),
   ]
 }

@@ -4,6 +4,8 @@ import type { Doctor } from './doctor/facts.ts'
 /** A terminal in raw mode, for consoles. */
 export interface RawTerminal {
   onInput(listener: (bytes: Uint8Array) => void): void
+  /** There will be no more input: a pipe or file has ended. */
+  onEnd(listener: () => void): void
   write(bytes: Uint8Array): void
   /** Gives the terminal back as it was. */
   close(): void

@@ -29,6 +29,7 @@ function rawTerminal(): RawTerminal {
   stdin.resume()
   return {
     onInput: (listener) => void stdin.on('data', listener),
+    onEnd: (listener) => void stdin.once('end', listener),
     write: (bytes) => void stdout.write(bytes),
     close: () => {
       stdin.setRawMode?.(false)

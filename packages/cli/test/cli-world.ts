@@ -40,7 +40,7 @@ export async function world(
   const folder = mkdtempSync(join(tmpdir(), 'skerry-cli-'))
   const files = new Map<string, string>()
   const said = { out: '', err: '' }
-  const terminal: RawTerminal = { onInput() {}, write() {}, close() {} }
+  const terminal: RawTerminal = { onInput() {}, onEnd() {}, write() {}, close() {} }
   const io: Io = {
     out: (text) => void (said.out += `${text}\n`),
     err: (text) => void (said.err += text),

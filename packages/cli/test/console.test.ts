@@ -27,6 +27,7 @@ it('carries keystrokes and answers, and leaves at Ctrl-]', async () => {
   let closed = false
   const terminal: RawTerminal = {
     onInput: (listener) => void setTimeout(() => listener(Buffer.from('ls\r')), 20),
+    onEnd() {},
     write: (bytes) => void seen.push(Buffer.from(bytes).toString()),
     close: () => void (closed = true),
   }
@@ -59,4 +60,34 @@ it('carries keystrokes and answers, and leaves at Ctrl-]', async () => {
   expect(tokens).toEqual(['c'.repeat(32)])
   expect(seen[0]).toBe('<ls\r>')
   expect(closed).toBe(true)
+})
+
+it('shows the answer to what was piped in, and leaves by itself', async () => {
+  const seen: string[] = []
+  const piped: RawTerminal = {
+    onInput: (listener) => void setTimeout(() => listener(Buffer.from('uptime\r')), 10),
+    onEnd: (listener) => void setTimeout(listener, 20),
+    write: (bytes) => void seen.push(Buffer.from(bytes).toString()),
+    close: () => undefined,
+  }
+  await world(async ({ app, skerry, engine, io }) => {
+    engine.add('vmInstance', { name: 'hello' })
+    const log = { info() {}, warn() {}, error() {} }
+    const at = await listen({
+      app,
+      addr: '127.0.0.1',
+      port: 0,
+      defaultPassword: true,
+      consoles: { open: async () => echo() },
+      log,
+    })
+    Object.assign(io, { rawTerminal: () => piped, fetch: undefined, env: { ...io.env, SKERRY_URL: at.url } })
+    engine.volatileToken = 'c'.repeat(32)
+    try {
+      expect(await skerry('console', 'hello')).toMatchObject({ code: 0, err: expect.stringContaining('the input has ended') })
+    } finally {
+      await at.close()
+    }
+  })
+  expect(seen).toEqual(['<uptime\r>'])
 })

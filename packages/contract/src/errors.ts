@@ -66,7 +66,7 @@ export const errors = {
   'no-primary-storage': e('PS.1000', 409, 'later', 'No primary storage has room for this volume'),
   'no-backup-storage': e('SYS.1006', 409, 'later', 'No backup storage can hold or give this image'),
   // hosts and agents
-  'agent-absent': e('HOST.1003', 503, 'later', 'No agent answers for this host', 'Run the command in the details on that host.'),
+  'agent-absent': e('HOST.1003', 503, 'later', 'No agent answers for this host', 'Run there what `run` says.'),
   'agent-unreachable': e(
     'HOST.1010',
     503,

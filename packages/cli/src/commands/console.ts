@@ -6,6 +6,8 @@ import { clientFor, contextOf, type Globals } from '../session.ts'
 
 /** Ctrl-], as telnet and virsh have it. */
 const LEAVE = 0x1d
+/** How long output is still shown after piped input has ended. */
+const AFTER_INPUT_MS = 2_000
 
 const bytesOf = (data: RawData): Uint8Array =>
   Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data
@@ -20,6 +22,8 @@ function connected(terminal: RawTerminal, socket: import('ws').WebSocket): Promi
       socket.close()
       resolve('left')
     })
+    // What was piped in deserves its answer, then nobody is left to press Ctrl-].
+    terminal.onEnd(() => setTimeout(() => resolve('the input has ended'), AFTER_INPUT_MS))
     socket.on('message', (data: RawData) => terminal.write(bytesOf(data)))
     socket.on('close', (_code, reason) => resolve(reason.toString() || 'the console was closed'))
     socket.on('error', reject)
