@@ -1,8 +1,9 @@
 /** Everything of ours on this host, also what nobody wants: what an audit compares with the graph. */
 import type { InventoryItem, kvmDesired } from '@skerry/contract'
 import { type Host, ownerOf } from '@skerry/host'
-import { type Libvirt, markNamespace, parseDomain } from '@skerry/libvirt'
+import { type DomainRow, type Libvirt, markNamespace, parseDomain, parseMark } from '@skerry/libvirt'
 import type { DesiredSource } from '@skerry/reconcile'
+import { ADOPTED } from './vms/definition.ts'
 import { isOurs } from './vms/observe.ts'
 
 const TIMEOUT_MS = 10_000
@@ -29,15 +30,22 @@ const powers: Readonly<Record<string, string>> = {
   nostate: 'Unknown',
 }
 
-async function domainItems({ libvirt }: InventoryPorts): Promise<InventoryItem[]> {
-  const rows = (await libvirt.call('listDomains', { metadataUri: markNamespace }, { timeoutMs: TIMEOUT_MS })).filter(isOurs)
+const isAdopted = (row: DomainRow) => parseMark(row.metadata)?.hash === ADOPTED
+
+async function domainItems({ libvirt, ledger }: InventoryPorts): Promise<InventoryItem[]> {
+  const wanted = new Set([...ledger.entries('vm')].map(({ uuid }) => uuid))
+  const all = await libvirt.call('listDomains', { metadataUri: markNamespace }, { timeoutMs: TIMEOUT_MS })
+  // One that is only about to be adopted is somebody else's.
+  const rows = all.filter((row) => isOurs(row) && (!isAdopted(row) || wanted.has(row.uuid)))
   return Promise.all(
-    rows.map(async ({ uuid, state }) => {
+    rows.map(async (row) => {
+      const { uuid, state, id } = row
       const { disks, nics } = parseDomain(await libvirt.call('domainXml', { uuid }, { timeoutMs: TIMEOUT_MS }))
       const facts = {
         power: powers[state] ?? 'Running',
-        disks: disks.flatMap((d) => d.file ?? []),
+        disks: disks.flatMap((d) => (d.file === null || d.readonly ? [] : [d.file])),
         taps: nics.flatMap((n) => n.tap ?? []),
+        ...(id !== null && isAdopted(row) ? { adopted: true } : {}),
       }
       return { kind: 'domain', id: uuid, owner: uuid, facts }
     }),

@@ -4,17 +4,21 @@ import type { Bus } from '@skerry/bus'
 import { kvmDesired } from '@skerry/contract'
 import type { Host } from '@skerry/host'
 import type { Libvirt } from '@skerry/libvirt'
-import type { AnyModule, DesiredSource, Module, Timers } from '@skerry/reconcile'
+import type { AnyModule, DesiredSource, DocumentName, Module, Timers } from '@skerry/reconcile'
 import { Alarm } from './alarm.ts'
 import { applyBridge } from './bridges/apply.ts'
 import { type BridgePorts, observeBridges, type SeenBridge } from './bridges/observe.ts'
 import { type BridgeChange, keepers, planBridges, reportBridge } from './bridges/plan.ts'
 import { hostFacts } from './commands/host.facts.ts'
+import { adoptCommands } from './commands/vm.adopt.ts'
 import { Consoles } from './commands/vm.console.ts'
+import { vmConsoleLog } from './commands/vm.console-log.ts'
+import { diskCommands } from './commands/vm.disks.ts'
 import { vmReboot } from './commands/vm.reboot.ts'
 import { inventory } from './inventory.ts'
 import type { MemoryPort } from './memory.ts'
 import { applyVm } from './vms/apply.ts'
+import { nextAskMs } from './vms/hotplug.ts'
 import { type SeenVm, VmObserver, type VmPorts } from './vms/observe.ts'
 import { planVms, reportVm, type VmChange } from './vms/plan.ts'
 import { nextLookMs } from './vms/power.ts'
@@ -30,8 +34,8 @@ export interface KvmPorts {
   bootId: string
   stateDir: string
   domainType: 'kvm' | 'qemu'
-  /** Wakes the reconciler. */
-  signal(): void
+  /** Wakes the reconciler. `of`: these documents only. */
+  signal(of?: readonly DocumentName[]): void
   bus(): Bus | undefined
 }
 
@@ -42,18 +46,32 @@ const PORT_WAIT_MAX_MS = 30_000
 
 export function kvmAgent(ports: KvmPorts): AgentParts {
   const { host, libvirt, ledger, timers, signal } = ports
-  const alarm = new Alarm(timers, signal)
-  const vms = vmModule({ host, libvirt, memory: ledger, monotonicMs: ports.monotonicMs, config: ports }, alarm)
+  const alarm = new Alarm(timers, () => signal())
+  const vms = vmModule({ host, libvirt, memory: ledger, desired: ledger, monotonicMs: ports.monotonicMs, config: ports }, alarm)
   const consoles = new Consoles(ports)
   const subscriptions = [
     libvirt.onLifecycle((event) => {
       vms.observer.hear(event)
-      signal()
+      // Of a domain that nobody wants, whom it concerns is not known.
+      const [wanted] = ledger.entries(kvmDesired.vm.noun, new Set([event.domainUuid]))
+      if (wanted?.uuid === event.domainUuid) signal([{ noun: kvmDesired.vm.noun, uuid: event.domainUuid }])
+      else signal()
     }),
     // What happened while libvirt was away was told to nobody.
-    libvirt.onState((state) => state === 'connected' && signal()),
+    libvirt.onState((state) => {
+      if (state !== 'connected') return
+      vms.observer.lookAnew()
+      signal()
+    }),
   ]
-  const commands: AgentCommand[] = [hostFacts(ports), vmReboot({ ...ports, memory: ledger }), consoles.command()]
+  const commands: AgentCommand[] = [
+    hostFacts(ports),
+    vmReboot({ ...ports, memory: ledger }),
+    vmConsoleLog(ports),
+    ...diskCommands(ports),
+    ...adoptCommands(ports),
+    ...consoles.commands(),
+  ]
   return {
     modules: [bridgeModule({ host, memory: ledger }, alarm), vms.module] as AnyModule[],
     commands,
@@ -102,10 +120,14 @@ export function vmModule(
     schema: kvmDesired.vm.schema,
     spec: kvmDesired.vm.spec,
     concurrency: VMS_AT_ONCE,
+    single: true,
     async observe(context) {
       const seen = await observer.observe(context)
       for (const { uuid, domain, memory, atMs } of seen) {
-        if (domain?.active && memory.asked) alarm.in(`vm/${uuid}`, nextLookMs(memory.asked) - atMs)
+        if (!domain?.active) continue
+        const looks = [memory.asked && nextLookMs(memory.asked), memory.unplugging && nextAskMs(memory.unplugging)]
+        const next = Math.min(...looks.filter((at) => at !== undefined))
+        if (Number.isFinite(next)) alarm.in(`vm/${uuid}`, next - atMs)
       }
       return seen
     },

@@ -14,7 +14,7 @@ const monotonicMs = () => Number(process.hrtime.bigint() / NS_PER_MS)
 /** In a bundle the backend of libvirt lies beside this file, built too. */
 const childPath = import.meta.url.endsWith('.js') ? fileURLToPath(new URL('./child.js', import.meta.url)) : undefined
 
-async function build(host: Host, context: BuildContext, { libvirtUri, domainType, payload }: KvmOptions) {
+async function build(host: Host, context: BuildContext, { libvirtUri, libvirtFfi, domainType, payload }: KvmOptions) {
   const { identity, log, stateDir } = context
   const probe = {
     host,
@@ -28,6 +28,7 @@ async function build(host: Host, context: BuildContext, { libvirtUri, domainType
   const env = { PATH: process.env['PATH'] ?? '' }
   const libvirt = superviseLibvirt({
     uri: libvirtUri,
+    ffi: libvirtFfi,
     childPath,
     env,
     log: (text) => log.warn({ libvirt: text.trim() }, 'libvirt backend'),

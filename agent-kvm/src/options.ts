@@ -1,11 +1,12 @@
 /** Options of agent-kvm beside those of every agent: arguments, else environment. */
 import { parseArgs } from 'node:util'
 import { path, SkerryError } from '@skerry/contract'
-import type { ProbePayload } from '@skerry/libvirt'
+import { type FfiName, ffiNames, type ProbePayload } from '@skerry/libvirt'
 import { z } from 'zod'
 
 const options = z.object({
   libvirtUri: z.string().regex(/^[a-z]+(\+[a-z]+)?:\/\/\S*$/, 'must be a libvirt URI such as qemu:///system'),
+  libvirtFfi: z.enum(['auto', ...ffiNames]),
   domainType: z.enum(['probe', 'kvm', 'qemu']),
   probeKernel: path.optional(),
   probeInitrd: path.optional(),
@@ -14,12 +15,15 @@ const options = z.object({
 })
 export interface KvmOptions {
   libvirtUri: string
+  /** The FFI library through which libvirt is reached; `auto`: the first that loads. */
+  libvirtFfi: FfiName | 'auto'
   domainType: 'probe' | 'kvm' | 'qemu'
   payload: ProbePayload | undefined
 }
 
 const OWN = {
   'libvirt-uri': { type: 'string' },
+  'libvirt-ffi': { type: 'string' },
   'domain-type': { type: 'string' },
   'probe-kernel': { type: 'string' },
   'probe-initrd': { type: 'string' },
@@ -36,6 +40,7 @@ export function readKvmOptions(
   const values = parseArgs({ args: own, options: OWN, strict: true }).values
   const given = {
     libvirtUri: values['libvirt-uri'] ?? env['SKERRY_LIBVIRT_URI'] ?? 'qemu:///system',
+    libvirtFfi: values['libvirt-ffi'] ?? env['SKERRY_LIBVIRT_FFI'] ?? 'auto',
     domainType: values['domain-type'] ?? env['SKERRY_DOMAIN_TYPE'] ?? 'probe',
     probeKernel: values['probe-kernel'] ?? env['SKERRY_PROBE_KERNEL'],
     probeInitrd: values['probe-initrd'] ?? env['SKERRY_PROBE_INITRD'],
@@ -49,6 +54,7 @@ export function readKvmOptions(
   }
   const {
     libvirtUri,
+    libvirtFfi,
     domainType,
     probeKernel: kernel,
     probeMarker: marker,
@@ -62,7 +68,7 @@ export function readKvmOptions(
     kernel !== undefined && marker !== undefined
       ? { kernel, marker, ...(initrd ? { initrd } : {}), ...(commandLine ? { commandLine } : {}) }
       : undefined
-  return { options: { libvirtUri, domainType, payload }, rest }
+  return { options: { libvirtUri, libvirtFfi, domainType, payload }, rest }
 }
 
 /** `--name value` and `--name=value` of our own, and everything else. */

@@ -2,7 +2,7 @@
 import { type Agent, type Log, openLedger, runAgent } from '@skerry/agent'
 import { memoryBroker, realTimers, rightsOf } from '@skerry/bus'
 import { type Document, type Status, status, subjects, type Tombstone } from '@skerry/contract'
-import { fakeHost } from '@skerry/host'
+import { fakeBlocks, fakeHost } from '@skerry/host'
 import { type FakeOptions, fakeLibvirt } from '@skerry/libvirt'
 import { kvmAgent } from '../src/kvm.ts'
 import { id } from './documents.ts'
@@ -15,7 +15,7 @@ export async function bench(options: FakeOptions = {}) {
   const host = fakeHost({ nics: [{ name: 'eth0', cidr: '192.0.2.10/24' }, { name: 'eth1' }] })
   host.disk.makeDir('/var/lib/pool', 0o755)
   for (const n of ['1', '2', '3']) host.disk.put(`/var/lib/pool/${n}.raw`, new Uint8Array(512))
-  const libvirt = fakeLibvirt(options)
+  const libvirt = fakeLibvirt({ images: fakeBlocks(host.disk), ...options })
   const broker = memoryBroker()
   const controller = broker.connect(rightsOf({ kind: 'controller' }))
   const statuses: Status[] = []

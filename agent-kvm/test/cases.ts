@@ -32,5 +32,12 @@ export const bootId = 'boot-1'
 
 export function contextOf(buried: boolean): PlanContext {
   const tombstone = { uuid, generation: { incarnation: 1, seq: 9 }, facts: {}, spec: undefined }
-  return { bootId, nowMs: 0, buried: new Map(buried ? [[uuid, tombstone]] : []), wantedOf: () => [], buriedOf: () => [] }
+  return {
+    bootId,
+    nowMs: 0,
+    wanted: [],
+    buried: new Map(buried ? [[uuid, tombstone]] : []),
+    wantedOf: () => [],
+    buriedOf: () => [],
+  }
 }

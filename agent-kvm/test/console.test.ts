@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { memoryBroker, realTimers, rightsOf } from '@skerry/bus'
+import { hashOfSecret } from '@skerry/console/token'
 import { subjects } from '@skerry/contract'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Consoles } from '../src/commands/vm.console.ts'
@@ -57,15 +58,21 @@ afterEach(async () => {
   await rm(stateDir, { recursive: true, force: true })
 })
 
-const open = (session = s1, kind: 'serial' | 'vnc' = 'serial') =>
-  consoles.command().run({
-    id: 'x',
-    uuid: vm,
-    input: { session, kind },
-    signal: new AbortController().signal,
-    progress: () => undefined,
-    log: null as never,
+/** What the controller sends, or a proxy. */
+function command(verb: 'allow-console' | 'console', input: object, uuid = vm) {
+  const found = consoles.commands().find((c) => c.verb === verb)!
+  return found.run({
+    ...{ id: 'x', uuid, input, signal: new AbortController().signal },
+    ...{ progress: () => undefined, log: null as never },
   })
+}
+const SECRET = 's'.repeat(32)
+const allow = (secret = SECRET, ttlMs = 60_000) => command('allow-console', { tokenHash: hashOfSecret(secret), ttlMs })
+const show = (token: string, session = s1, uuid = vm) => command('console', { session, kind: 'serial', token }, uuid)
+async function open(session = s1, kind: 'serial' | 'vnc' = 'serial') {
+  await allow()
+  return command('console', { session, kind, token: SECRET })
+}
 const send = (data: unknown, session = s1) => controller.publish(subjects.io('kvm', agentUuid, session, 'in'), data)
 const base64 = (text: string) => Buffer.from(text, 'latin1').toString('base64')
 
@@ -157,5 +164,37 @@ describe('a console session', () => {
     await rm(vmFolder(stateDir, vm).serial)
     await expect(open()).rejects.toMatchObject({ code: 'vm-illegal-state' })
     await expect(open(s2)).rejects.toMatchObject({ code: 'vm-illegal-state' })
+  })
+})
+
+describe('a console token', () => {
+  const refused = { code: 'session-invalid' }
+
+  test('is good once, whoever shows it; a repeat of what it opened is no second use', async () => {
+    await allow()
+    expect(await show(SECRET)).toEqual({ kind: 'serial' })
+    expect(await show(SECRET)).toEqual({ kind: 'serial' })
+    await expect(show(SECRET, s2)).rejects.toMatchObject(refused)
+    await until(() => expect(qemu).toHaveLength(1))
+    expect(heard[s1]?.end, 'and whoever tried took nothing over').toBeUndefined()
+  })
+
+  test('is refused when nobody announced it, when it is of another VM, and when its time is over', async () => {
+    await expect(show(SECRET)).rejects.toMatchObject(refused)
+    await allow()
+    await expect(show('t'.repeat(32))).rejects.toMatchObject(refused)
+    await expect(show(SECRET, s1, id('2'))).rejects.toMatchObject(refused)
+    await allow('u'.repeat(32), 1)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await expect(show('u'.repeat(32))).rejects.toMatchObject(refused)
+    expect(qemu).toHaveLength(0)
+    expect(await show(SECRET), 'none of these used it up').toEqual({ kind: 'serial' })
+  })
+
+  test('is forgotten at a restart of the agent', async () => {
+    await allow()
+    await consoles.close()
+    make()
+    await expect(show(SECRET)).rejects.toMatchObject(refused)
   })
 })

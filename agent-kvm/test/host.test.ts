@@ -57,7 +57,57 @@ describe('what is not ours', () => {
     await b.sync(tomb('vm', vm, 2))
     await until(() => expect(b.last(vm)?.condition).toBe('Gone'))
     expect(b.libvirt.inventory().map((d) => d.name)).toEqual(['copy'])
-    expect(b.last(id('9'))).toBeUndefined()
+    await until(() =>
+      expect(b.last(id('9'))).toMatchObject({ condition: 'Orphaned', observed: { cause: 'outside', outside: { name: 'copy' } } }),
+    )
+  })
+
+  test('is told as it is, also when it changes or goes, and nothing is ever done to it', async () => {
+    const xml = (more: object) =>
+      domainXml({
+        ...{ uuid: id('9'), name: 'mine', type: 'qemu', cpuMode: 'none', cpuCount: 2, memoryBytes: 64 * 1024 * 1024, nics: [] },
+        disks: [{ file: '/srv/mine.qcow2', format: 'qcow2', target: 'vda' }],
+        ...more,
+      })
+    await define(xml({}))
+    await runningVm()
+    const outside = { name: 'mine', cpuNum: 2, memoryBytes: 64 * 1024 * 1024, paths: ['/srv/mine.qcow2'], macs: [] }
+    const tells = (power: string, more: object = {}) =>
+      until(() =>
+        expect(b.last(id('9'))).toMatchObject({
+          ...{ condition: 'Orphaned', generation: null, observed: { power, outside: { ...outside, ...more } } },
+        }),
+      )
+    await tells('Stopped')
+    const asked = () =>
+      b.libvirt.calls.filter(({ op, args }) => op !== 'domainXml' && (args as { uuid?: string }).uuid === id('9'))
+    expect(asked()).toEqual([])
+    const byHand = (op: 'domainCreate' | 'domainDestroy' | 'domainUndefine') =>
+      b.libvirt.call(op, { uuid: id('9') }, { timeoutMs: 1_000 })
+    await byHand('domainCreate')
+    await tells('Running')
+    await byHand('domainDestroy')
+    await define(xml({ cpuCount: 4 }))
+    await tells('Stopped', { cpuNum: 4 })
+    await byHand('domainUndefine')
+    await until(() => expect(b.last(id('9'))?.condition).toBe('Gone'))
+    expect(asked().map(({ op }) => op)).toEqual(['domainCreate', 'domainDestroy', 'domainUndefine'])
+  })
+
+  test('has names that break lines told on one', async () => {
+    const named = {
+      uuid: id('9'),
+      name: 'one',
+      type: 'qemu',
+      cpuMode: 'none',
+      cpuCount: 1,
+      memoryBytes: 64 * 1024 * 1024,
+      nics: [],
+    }
+    const xml = domainXml({ ...(named as object), disks: [{ file: '/srv/ab', format: 'raw', target: 'vda' }] } as never)
+    await define(xml.replace('/srv/ab', '/srv/a&#10;b'))
+    await b.start()
+    await until(() => expect(b.last(id('9'))?.observed['outside']).toMatchObject({ paths: ['/srv/a?b'] }))
   })
 
   test('includes a bridge of the wanted name without our mark', async () => {

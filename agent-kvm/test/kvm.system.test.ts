@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { hashOfSecret } from '@skerry/console/token'
 import { bridgeName, inventoryReply, kvmCommands, type kvmDesired, subjects, tapName } from '@skerry/contract'
 import { domainXml } from '@skerry/libvirt'
 import { requireOrSkip } from '@skerry/testkit'
@@ -76,7 +77,9 @@ describe.skipIf(
       if (end) of.end = reason
     })
     await b.controller.flush()
-    expect(await b.command('vm', uuid, 'console', { session, kind: 'serial' })).toEqual({ kind: 'serial' })
+    const token = newId()
+    await b.command('vm', uuid, 'allow-console', { tokenHash: hashOfSecret(token), ttlMs: 60_000 })
+    expect(await b.command('vm', uuid, 'console', { session, kind: 'serial', token })).toEqual({ kind: 'serial' })
     return session
   }
   const type = (session: string, text: string) =>
@@ -134,6 +137,24 @@ describe.skipIf(
     const session = await open(vm)
     type(session, 'again')
     await until(() => expect(heard[session]?.text).toBe('again'))
+  })
+
+  it('pauses a guest by order, which stands still over its own end, and lets it go on where it was', async () => {
+    const pid = pidOf(vm)
+    const orders = (paused: boolean, order: number) => ({ ...power('Running'), pause: { paused, order } })
+    await want('obeys', { power: orders(true, 1), placementEpoch: epoch }, { power: 'Paused', cause: 'api', pid })
+    expect(await b.virsh('domstate', `skerry-${vm}`, '--reason')).toBe('paused (user)')
+    const session = await open(vm)
+    type(session, 'late')
+    await b.end('SIGKILL')
+    b.statuses.length = 0
+    await b.start()
+    await until(() => expect(b.last(vm)).toMatchObject({ condition: 'Ready', observed: { power: 'Paused', cause: 'api', pid } }))
+    await want('obeys', { power: orders(false, 2), placementEpoch: epoch }, { power: 'Running', cause: 'api', pid })
+    const next = await open(vm)
+    type(next, 'on')
+    await until(() => expect(heard[next]?.text).toContain('on'))
+    expect(greetings(await b.consoleLog(vm))).toBe(1)
   })
 
   it('killed with -9 and started again finds the same guest, and its console works', async () => {
@@ -270,7 +291,6 @@ describe.skipIf(
     expect(await b.host.files.list(`${b.stateDir}/vms`)).toEqual([])
     expect(await b.host.files.list(`${b.dir}/pool`)).toEqual(['deaf.raw', 'obeys.raw'])
   })
-
   it('takes little memory', async () => {
     const rssOf = async (pid: number) =>
       Number((await readFile(`/proc/${pid}/status`, 'utf8')).match(/VmRSS:\s+(\d+)/)?.[1]) / 1024

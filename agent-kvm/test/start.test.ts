@@ -7,7 +7,7 @@ describe('options', () => {
   test('are taken from arguments, then the environment, and leave the shared ones alone', () => {
     const argv = ['--state-dir', '/s', '--libvirt-uri=qemu:///x', '--domain-type', 'qemu', '--log-level', 'warn']
     expect(readKvmOptions(argv, { SKERRY_LIBVIRT_URI: 'qemu:///y' })).toEqual({
-      options: { libvirtUri: 'qemu:///x', domainType: 'qemu', payload: undefined },
+      options: { libvirtUri: 'qemu:///x', libvirtFfi: 'auto', domainType: 'qemu', payload: undefined },
       rest: ['--state-dir', '/s', '--log-level', 'warn'],
     })
     const uri = 'qemu+unix:///system?socket=%2Frun%2Fx'
@@ -15,6 +15,7 @@ describe('options', () => {
       libvirtUri: uri,
       domainType: 'kvm',
     })
+    expect(readKvmOptions([], { SKERRY_LIBVIRT_FFI: 'koffi' }).options).toMatchObject({ libvirtFfi: 'koffi' })
     expect(readKvmOptions([], {}).options).toMatchObject({ libvirtUri: 'qemu:///system', domainType: 'probe' })
     expect(readKvmOptions(['--probe-kernel', '/k', '--probe-initrd', '/i', '--probe-marker', 'up'], {}).options.payload).toEqual({
       kernel: '/k',
@@ -26,6 +27,7 @@ describe('options', () => {
   test.each([
     [['--domain-type', 'xen']],
     [['--libvirt-uri', 'nonsense']],
+    [['--libvirt-ffi', 'dlopen']],
     [['--probe-kernel', '/k']],
     [['--probe-kernel', '../k', '--probe-marker', 'm']],
   ])('%j is refused with a reason', (argv) => {

@@ -1,7 +1,7 @@
 import { kvmDesired } from '@skerry/contract'
 import { domainXml, parseDomain } from '@skerry/libvirt'
 import { describe, expect, test } from 'vitest'
-import { definitionHash, domainOf } from '../src/vms/definition.ts'
+import { baseHash, definitionHash, domainOf } from '../src/vms/definition.ts'
 import { readVmMemory, vmFolder } from '../src/vms/memory.ts'
 import type { SeenVm } from '../src/vms/observe.ts'
 import { planVms, reportVm } from '../src/vms/plan.ts'
@@ -21,7 +21,8 @@ describe('a plan for a VM:', () => {
       } = want as typeof want & { generation?: { incarnation: number; seq: number } }
       const spec = kvmDesired.vm.spec.parse({ ...vmSpec('1'), placementEpoch: 3, ...over })
       const wanted = buried || orphan ? undefined : { uuid, generation, facts: {}, spec }
-      const hash = definitionHash(domainOf(uuid, spec, config))
+      const wholly = domainOf(uuid, spec, config)
+      const hash = definitionHash(wholly)
       const fill = (value: string | null) => (value === 'wanted' ? hash : value)
       const domain = have['domain'] as SeenVm['domain']
       const seen: SeenVm = {
@@ -32,11 +33,19 @@ describe('a plan for a VM:', () => {
         atMs: 1_000_000,
         memory: {},
         ...have,
-        domain: domain && { ...domain, liveHash: fill(domain.liveHash), configHash: fill(domain.configHash) },
+        domain: domain && {
+          ...domain,
+          persistent: domain.persistent ?? true,
+          liveHash: fill(domain.liveHash),
+          configHash: fill(domain.configHash),
+          ...(domain.liveBase === 'wanted' ? { liveBase: baseHash(wholly) } : {}),
+        },
       }
       const planned = planVms(config, wanted ? [wanted] : [], [seen], contextOf(buried === true))
       expect(planned.every((change) => change.uuid === uuid)).toBe(true)
-      const brief = planned.map((change) => (change.op === 'define' ? { op: change.op, generation: change.generation } : change))
+      const brief = planned.map((change) =>
+        change.op === 'define' || change.op === 'mark' ? { op: change.op, generation: change.generation } : change,
+      )
       expect(brief.map((change) => ({ ...change, uuid: undefined }))).toEqual(changes)
       expect(planned).toEqual(JSON.parse(JSON.stringify(planned)))
       if (!status) return
@@ -93,6 +102,14 @@ describe('the domain of a document', () => {
       definitionHash(domainOf(uuid, spec, { ...config, domainType: 'kvm' })),
     ])
       expect(other).not.toBe(same)
+  })
+
+  test('is the same for what only a start can change, whatever is in its drive, but not with another drive or none', () => {
+    const of = (cdrom?: kvmDesired.VmSpec['cdrom']) => domainOf(uuid, { ...spec, ...(cdrom ? { cdrom } : {}) }, config)
+    const [empty, loaded] = [of({ path: null, bus: 'scsi' }), of({ path: '/pool/cache/a.iso', bus: 'scsi' })]
+    expect(baseHash(loaded)).toBe(baseHash(empty))
+    expect(definitionHash(loaded)).not.toBe(definitionHash(empty))
+    for (const other of [of(), of({ path: null, bus: 'sata' })]) expect(baseHash(other)).not.toBe(baseHash(empty))
   })
 
   test('carries hostile text of a name unchanged', () => {

@@ -46,7 +46,7 @@ async function folderItems(files: Files, folder: string, kind: string): Promise<
   for (const name of (await files.list(folder)) ?? []) {
     const stat = await files.stat(`${folder}/${name}`)
     if (!stat) continue // removed since
-    const [, stem = '', format = '', rest] = name.match(/^([0-9a-f]+)\.(\w+)(\..+)?$/) ?? []
+    const [, stem = '', format = '', rest] = name.match(/^([0-9a-f]+)(?:\.[0-9a-f]{32})?\.(\w+)(\..+)?$/) ?? []
     const partial = rest !== undefined || format === 'part' || stem === ''
     const facts = {
       actualBytes: stat.allocatedBytes,

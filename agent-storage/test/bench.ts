@@ -1,11 +1,11 @@
 /** An agent-storage with a ledger and reconciler over a host, real or fake, without a bus. */
 import { createHash } from 'node:crypto'
 import { type AgentCommand, type Ledger, type Log, openLedger, specHash } from '@skerry/agent'
-import { realTimers } from '@skerry/bus'
+import { type Bus, realTimers } from '@skerry/bus'
 import { cachePath, type Document, type storageDesired, storePath, type Tombstone, volumePath } from '@skerry/contract'
 import type { Host } from '@skerry/host'
 import { createReconciler } from '@skerry/reconcile'
-import { buildStorage } from '../src/build.ts'
+import { buildStorage, FakeSftp } from '../src/build.ts'
 
 export const id = (n: number) => n.toString(16).padStart(32, '0')
 export const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex')
@@ -44,11 +44,23 @@ export function backing(pool: string, store: string, image: { uuid: string; sha2
   return { imageUuid, sha256: sum, format, sourcePath: storePath(store, sum, format), cachePath: cachePath(pool, sum, format) }
 }
 
-export async function bench(host: Host, root: string, fetcher: typeof fetch = fetch) {
+interface BenchOptions {
+  fetcher?: typeof fetch
+  /** default: on no bus */
+  on?: { bus: Bus; agentUuid: string }
+}
+
+export async function bench(host: Host, root: string, { fetcher = fetch, on }: BenchOptions = {}) {
   let ledger: Ledger = await openLedger({ dir: `${root}/ledger`, files: host.files, clock })
   const faults: unknown[] = []
   const open = () => {
-    const parts = buildStorage(host, { ledger, timers: realTimers }, { fetch: fetcher })
+    // Nothing here lies on a storage server.
+    const nobody = {
+      identity: { kind: 'storage' as const, uuid: on?.agentUuid ?? '', machineId: '', bootId: 'b' },
+      bus: () => on?.bus,
+      unseal: () => Buffer.alloc(0),
+    }
+    const parts = buildStorage(host, { ledger, timers: realTimers, ...nobody }, { fetch: fetcher, sftp: new FakeSftp() })
     const reconciler = createReconciler({
       modules: parts.modules,
       ledger,
@@ -113,9 +125,13 @@ export async function bench(host: Host, root: string, fetcher: typeof fetch = fe
     kinds: async () => (await running.parts.inventory()).map((i) => i.kind).sort(),
     async restart() {
       await running.reconciler.stop()
+      await running.parts.stop?.()
       ledger = await openLedger({ dir: `${root}/ledger`, files: host.files, clock })
       running = open()
     },
-    stop: () => running.reconciler.stop(),
+    async stop() {
+      await running.reconciler.stop()
+      await running.parts.stop?.()
+    },
   }
 }

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { type ErrorBody, storageDesired } from '@skerry/contract'
 import { describe, expect, test } from 'vitest'
+import * as isos from '../src/isos/plan.ts'
 import * as pools from '../src/pools/plan.ts'
 import * as volumes from '../src/volumes/plan.ts'
 
@@ -17,6 +18,7 @@ interface Case {
 
 for (const [noun, module, spec] of [
   ['pools', pools, storageDesired.pool.spec],
+  ['isos', isos, storageDesired.iso.spec],
   ['volumes', volumes, storageDesired.volume.spec],
 ] as const) {
   const folder = new URL(`../src/${noun}/cases/`, import.meta.url)

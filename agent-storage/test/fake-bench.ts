@@ -1,13 +1,15 @@
 /** A storage agent on a machine in memory, with a user's own image on its disk. */
+import type { Bus } from '@skerry/bus'
 import { type FakeHost, fakeHost } from '@skerry/host'
 import { bench } from './bench.ts'
 
 export const USER_IMAGE = '/data/home/base.qcow2'
 
-export async function fakeBench() {
+/** `on`: whose bus the agent is on; default: none. */
+export async function fakeBench(on?: { bus: Bus; agentUuid: string }) {
   const host: FakeHost = fakeHost()
   host.disk.makeDir('/data', 0o755)
-  const b = await bench(host, '/data/t')
+  const b = await bench(host, '/data/t', { ...(on ? { on } : {}) })
   const put = (path: string, data: Uint8Array | string) =>
     host.disk.put(path, typeof data === 'string' ? new TextEncoder().encode(data) : data)
   return {

@@ -94,7 +94,9 @@ describe.skipIf(!available)('the agent-storage process', () => {
     start('--controller', `http://127.0.0.1:${port}`, '--token-file', join(root, 'token'), '--management-ip', '127.0.0.1')
     await until('a heartbeat', () => heartbeats.length > 0)
     expect(heartbeats[0]).toMatchObject({ agentUuid: AGENT, kind: 'storage', machineId: expect.stringMatching(/^[0-9a-f]{32}$/) })
-    expect(await discoverServices(controller, { timeoutMs: 300 })).toMatchObject([{ name: 'agent-storage', id: AGENT }])
+    await expect
+      .poll(() => discoverServices(controller, { timeoutMs: 300 }))
+      .toMatchObject([{ name: 'agent-storage', id: AGENT }])
     await ask('sync', {
       documents: [doc('pool', POOL, { path: pool(), kind: 'primary' }), doc('volume', id(3), volumeSpec(pool(), id(3)))],
       epoch: 1,

@@ -39,6 +39,13 @@ describe('a pool', () => {
     expect(await b.plan()).toEqual([])
   })
 
+  test('that was removed can come back to the same place', async () => {
+    await b.pools()
+    await b.want(tomb('pool', POOL))
+    expect(exists(b.pool)).toBe(false)
+    expect(await b.pools()).toMatchObject({ [POOL]: 'Ready' })
+  })
+
   test('leaves a folder that was there before it', async () => {
     host.disk.makeDir(b.pool, 0o700)
     await b.pools()
@@ -187,6 +194,15 @@ describe('an overlay', () => {
     expect(await b.kinds()).toContain('cache-file')
     expect((await b.want(tomb('volume', id(3))))[id(3)]).toBe('Gone')
     expect(await b.kinds()).not.toContain('cache-file')
+  })
+
+  test('keeps its cached copy from an agent that has lost its ledger, and hears of another user before it hears of the pool', async () => {
+    await b.want(overlay(3))
+    host.disk.remove(b.pool.replace(/\/pool$/, '/ledger'))
+    await b.restart()
+    await b.want(overlay(4))
+    await b.want(tomb('volume', id(4)))
+    expect(host.disk.files.has(backing(b.pool, b.store, image).cachePath)).toBe(true)
   })
 
   test('is not made on an image whose bytes in the store are damaged, or gone', async () => {

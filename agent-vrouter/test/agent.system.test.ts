@@ -25,11 +25,20 @@ let seq = 0
 
 async function startAgain(): Promise<void> {
   const ledger = await openLedger({ dir: `${lab.stateDir}/ledger`, files: lab.host.files, clock: { now: () => Date.now() } })
-  const context = { stateDir: lab.stateDir, timers: realTimers, log: silent, signal: () => agent.signal() }
+  const bus = broker.connect()
+  const identity = { kind: 'vrouter' as const, uuid: agentUuid, machineId: newUuid(), bootId: 'b' }
+  const context = {
+    stateDir: lab.stateDir,
+    timers: realTimers,
+    log: silent,
+    signal: () => agent.signal(),
+    bus: () => bus,
+    identity,
+  }
   const parts = await buildVrouter(lab.host, context, { watchFolder })
   agent = runAgent({
-    identity: { kind: 'vrouter', uuid: agentUuid, machineId: newUuid(), bootId: 'b' },
-    bus: broker.connect(),
+    identity,
+    bus,
     ...parts,
     ledger,
     clock: { now: () => Date.now() },

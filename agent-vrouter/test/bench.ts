@@ -33,7 +33,7 @@ try {
     for (let n = 0; n < PASSES; n++) await loop.pass()
   })
   const [routers, leases] = lab.modules()
-  const context = { bootId: 'b', nowMs: Date.now(), buried: new Map(), wantedOf: () => [], buriedOf: () => [] }
+  const context = { bootId: 'b', nowMs: Date.now(), wanted: [], buried: new Map(), wantedOf: () => [], buriedOf: () => [] }
   await measure('observe routers', () => routers.observe(context))
   await measure('observe leases', () => leases.observe(context))
   desired.put('lease', newUuid(), leaseSpec(router, LEASES + 10))

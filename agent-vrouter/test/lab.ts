@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -123,6 +124,14 @@ export class Lab {
         return (await run('busybox', argv, [0, 1])).split('\n').find((line) => line.startsWith('GOT '))
       },
     }
+  }
+
+  /** A server outside, on port 8080, that tells each caller who it is. */
+  async outsideServer(): Promise<void> {
+    const program =
+      "require('net').createServer((s) => s.end(s.remoteAddress + '\\n')).listen(8080, '0.0.0.0', () => console.log('up'))"
+    const server = this.inside(this.outsideNs, [process.execPath, '-e', program])
+    await once(server.stdout as NodeJS.ReadableStream, 'data')
   }
 
   /** A program of a test in a namespace, with its output as it comes. */

@@ -96,13 +96,7 @@ describe.runIf(requireOrSkip('agent-vrouter on real tools', { root: true, progra
       expect(await other.dhcp(macs.one)).toContain('ip=10.10.0.10')
       for (const g of [guest, other])
         expect(await g.run('busybox', ['ping', '-c', '2', '-W', '2', OUTSIDE_IP])).toContain(' 0% packet loss')
-      // tells each caller who it is
-      const server = lab.inside(lab.outsideNs, [
-        process.execPath,
-        '-e',
-        "require('net').createServer((s) => s.end(s.remoteAddress + '\\n')).listen(8080, '0.0.0.0', () => console.log('up'))",
-      ])
-      await once(server.stdout as NodeJS.ReadableStream, 'data')
+      await lab.outsideServer()
       for (const g of [guest, other]) expect(await g.run('busybox', ['nc', '-w', '3', OUTSIDE_IP, '8080'])).toBe('203.0.113.1\n')
     })
 

@@ -1,6 +1,7 @@
 /** What wakes the reconciler. */
 import { type FakeHost, fakeHost } from '@skerry/host'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { Folders } from '../src/leases/folder.ts'
 import { LeaseWatch } from '../src/leases/watch.ts'
 import { confOf } from '../src/routers/service.ts'
 import { routerSpec } from './world.ts'
@@ -13,6 +14,8 @@ let host: FakeHost
 let nowMs: number
 let timers: { fn: () => void; atMs: number }[]
 let signals: number
+/** What the last one was limited to. */
+let of: readonly { noun: string; uuid: string }[] | undefined
 let changed: ((name: string) => void) | undefined
 let watch: LeaseWatch
 
@@ -44,6 +47,7 @@ beforeEach(async () => {
   await host.dnsmasq.start({ dir: DIR })
   watch = new LeaseWatch({
     host,
+    folders: new Folders(host.files),
     stateDir: '/state',
     timers: {
       set: (fn, ms) => {
@@ -62,8 +66,9 @@ beforeEach(async () => {
         changed = undefined
       }
     },
-    signal: () => {
+    signal: (named) => {
       signals += 1
+      of = named
     },
     onFault: (error) => {
       throw error
@@ -85,6 +90,19 @@ describe('the watch on leases', () => {
     changed?.('log')
     await advance(10_000)
     expect(signals).toBe(1)
+  })
+
+  test('names the lease of the guest where its line says whose it is, and nothing where it does not', async () => {
+    const nic = 'c'.repeat(32)
+    await host.files.write(`${DIR}/hosts`, `# ${nic}\n${MAC},10.10.0.10\n02:00:00:00:00:0b,10.10.0.11\n`)
+    await host.requestLease(DIR, MAC)
+    changed?.('leases')
+    await advance(100)
+    expect(of).toEqual([{ noun: 'lease', uuid: nic }])
+    await host.requestLease(DIR, '02:00:00:00:00:0b')
+    changed?.('leases')
+    await advance(100)
+    expect([signals, of]).toEqual([2, undefined])
   })
 
   test('finds with its timer what the folder did not tell', async () => {

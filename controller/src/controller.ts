@@ -1,34 +1,49 @@
 /** A controller from its ports: store, bus, clock. `main.ts` gives it the real ones, tests and the simulator others. */
 import { createHmac } from 'node:crypto'
 import type { Bus } from '@skerry/bus'
-import { type Document, planReply, type Row, SKERRY_VERSION, subjects, type Tombstone } from '@skerry/contract'
+import { consoleBridge, type Opens, tunnelBridge } from '@skerry/console'
+import type { PageFile } from '@skerry/console/page'
+import { type DocumentVersions, type Row, type SimulatorFile, subjects } from '@skerry/contract'
 import { Agents } from './agents/agents-port.ts'
 import { AgentBook } from './agents/book.ts'
-import { kindOf } from './agents/documents.ts'
+import { dryRun } from './agents/dry-run.ts'
 import { Syncer } from './agents/sync.ts'
 import { AgentWatch } from './agents/watch.ts'
-import { auditor } from './audit/run.ts'
-import { agentCalls } from './calls/agents.ts'
-import { Consoles } from './calls/consoles.ts'
-import { lookCalls } from './calls/look.ts'
-import { sessionCalls } from './calls/sessions.ts'
+import { disclosedKey, signedCaller } from './calls/access-keys.ts'
+import { tokensToDeploy } from './calls/agents.ts'
+import { accessAnswers, consoleSecretOf } from './calls/consoles.ts'
+import { wiredCalls } from './calls/wired.ts'
+import { type Certificate, type Conditions, startConditions } from './conditions/index.ts'
+import { deploySimulated } from './deploy/simulated.ts'
+import { type Doors, openDoors } from './door.ts'
 import { ControllerEngine } from './engine/engine.ts'
+import { followLongJobs } from './engine/long-jobs.ts'
 import type { JobView } from './engine/port.ts'
 import { checkCalls } from './engine/result.ts'
+import { shredOrphans } from './engine/secret-params.ts'
 import { State } from './engine/state.ts'
-import { createHttp, type HttpOptions, type Log, pollBody } from './http/index.ts'
+import { type Log, pollBody, Unflushed } from './http/index.ts'
+import { type SiteKeys, type StartedKeys, startKeys } from './keys/index.ts'
+import { OrphanWatch } from './orphans/watch.ts'
+import { type PluginSource, type Plugins, startPlugins } from './plugins/index.ts'
 import { seed, seedNode } from './seed.ts'
 import type { Secrets, Store } from './store/index.ts'
-import { factsSince, publishFacts } from './tasks/facts.ts'
-import { AFTER_202_MS, Hooks } from './tasks/hooks.ts'
-import { dueForExpunge, outdated } from './tasks/housekeeping.ts'
-import { internalCall } from './tasks/internal-call.ts'
+import { tendByClock } from './tasks/by-clock.ts'
+import { publishFacts } from './tasks/facts.ts'
+import { hookPost, type PostHook } from './tasks/hook-post.ts'
+import { Hooks } from './tasks/hooks.ts'
+import { jobsPort } from './tasks/jobs-port.ts'
+import { storageServers } from './tasks/storage-servers.ts'
+import { tendUploads } from './uploads/start.ts'
+import { tendWebhooks } from './webhooks/start.ts'
+import type { DeclarationFile } from './workflows/declaration.read.ts'
 import type { World } from './workflows/world.ts'
 
 export interface ControllerPorts {
   store: Store
   bus: Bus
   secrets: Secrets
+  /** for hashes of what clients sent: stays, whatever keys are rotated */
   siteKey: Buffer
   log: Log
   now(): number
@@ -38,26 +53,45 @@ export interface ControllerPorts {
   sleep(ms: number): Promise<void>
   timers: ConstructorParameters<typeof ControllerEngine>[0]['timers']
   every(ms: number, run: () => void): () => void
-  fetch: typeof fetch
+  /** calls webhooks; default: over the network */
+  postHook?: PostHook
   nodeUuid: string
   enrol: { accountSeed: string | undefined; servers: string[]; ca: string | null }
+  /** what brings machines to 127.x.y.z; only of a simulated site */
+  simulator?: { file: SimulatorFile; fetch: typeof fetch }
+  /** Of a controller that holds the keys of its site: it can revoke and rotate. */
+  keys?: SiteKeys
   address: { hostname: string; port: number; scheme: string }
   adminPassword: string | undefined
   /** commit up to which facts were published before this process */
   publishedSeq: number
   published(seq: number): void
+  /** schemas of documents; default: the contract's */
+  versions?: DocumentVersions | undefined
+  /** the whole state as a stream, for `skerry backup` */
+  backup?: () => AsyncIterable<Uint8Array>
+  /** what is loaded at its start */
+  plugins?: readonly PluginSource[]
+  /** workflows that are declared, as files */
+  workflows?: readonly DeclarationFile[]
+  /** files of the console page */
+  page?: (name: string) => Promise<PageFile>
+  /** ended jobs that are kept; default: 20,000 */
+  keepJobs?: number
+  /** what this process uses, to warn before they end */
+  certificates?: readonly Certificate[]
 }
 
 export interface Controller {
   engine: ControllerEngine
   state: State
-  app: ReturnType<typeof createHttp>
-  consoles: Consoles
+  app: Doors['app']
+  consoles: Opens
+  conditions: Conditions
   stop(): Promise<void>
 }
 
 const SWEEP_MS = 2_000
-const HOUSEKEEPING_MS = 60_000
 
 /** What the parts of a controller share. */
 interface Shared {
@@ -66,94 +100,164 @@ interface Shared {
   book: AgentBook
   syncer: Syncer
   agents: Agents
-  consoles: Consoles
+  conditions: Conditions
   report(error: unknown, facts: Row): void
   isReady(): boolean
+  keys: StartedKeys | undefined
 }
 
 function sharedParts(p: ControllerPorts, isReady: () => boolean): Shared {
-  const state = new State(p.store)
+  const state = new State(
+    p.store,
+    followLongJobs((job) => pollBody(job, false).body),
+  )
   const { graph } = state
-  const report = (error: unknown, facts: Row) => p.log.error({ ...facts, err: error }, 'something failed that nobody waited for')
   const book = new AgentBook(p.monotonic)
-  const syncer = new Syncer({ bus: p.bus, graph, durableSeq: () => p.store.status().durableSeq, report })
-  const agents = new Agents({ bus: p.bus, graph, book, syncer, sleep: p.sleep, monotonic: p.monotonic })
-  const consoles = new Consoles({ bus: p.bus, graph, agents, now: p.now, newId: p.newId, address: p.address })
-  return { p, state, book, syncer, agents, consoles, report, isReady }
+  const log = (error: unknown, facts: Row) => p.log.error({ ...facts, err: error }, 'something failed that nobody waited for')
+  const conditions = startConditions({ certificates: [], ...p, book, report: log })
+  const report = (error: unknown, facts: Row) => {
+    log(error, facts)
+    conditions.failed(error, facts)
+  }
+  const orphans = new OrphanWatch({
+    ...{ bus: p.bus, graph, book, now: p.now, report },
+    commit: (change) => state.commit(change, { actor: 'system', urgent: true }),
+    raiseIncarnation: () => p.store.raiseIncarnation(),
+  })
+  const syncer = new Syncer({
+    orphans,
+    ...{ bus: p.bus, graph, durableSeq: () => p.store.status().durableSeq, report },
+    ...(p.versions ? { versions: p.versions } : {}),
+    answered: (key, error) => conditions.answered(key, error),
+  })
+  const agents = new Agents({ bus: p.bus, graph, book, syncer, sleep: p.sleep, monotonic: p.monotonic, report })
+  const keys = startKeys(p, { state, book, report })
+  return { p, state, book, syncer, agents, conditions, report, isReady, keys }
 }
 
 /** The engine with its calls; what looks at ended jobs is handed in later, because it needs the engine. */
-function makeEngine(s: Shared, ended: (job: JobView, resourceUuid: string) => void): ControllerEngine {
-  const { p, state, agents, consoles, report } = s
+function makeEngine(s: Shared, plugins: Plugins, ended: (job: JobView, resourceUuid: string) => void): ControllerEngine {
+  const { p, state, agents, report } = s
   const { graph } = state
-  const world: World = { graph, now: p.now, newId: p.newId, random: p.random, agents, secrets: p.secrets }
-  const calls = {
-    ...sessionCalls({ state, now: p.now, newId: p.newId }),
-    ...agentCalls({ state, now: p.now, newId: p.newId, ...p.enrol }),
-    ...lookCalls({
-      graph,
-      nodeUuid: p.nodeUuid,
-      ready: s.isReady,
-      job: (u) => engine.job(u),
-      retry: (u) => engine.retry(u),
-      now: p.now,
-    }),
+  const consoleSecret = consoleSecretOf(p.siteKey)
+  const jobs = jobsPort(() => engine, graph)
+  const world: World = { graph, now: p.now, newId: p.newId, random: p.random, agents, secrets: p.secrets, jobs, consoleSecret }
+  Object.assign(world, { plugins: plugins.port, workflows: plugins.book })
+  if (p.simulator) {
+    const { file: simulator, fetch } = p.simulator
+    world.deploy = deploySimulated({ simulator, fetch, tokens: tokensToDeploy(state, p.now) })
   }
+  const { reads, writes, calls } = wiredCalls({ ...s, consoleSecret, engine: () => engine })
   checkCalls(calls)
   const engine: ControllerEngine = new ControllerEngine({
-    ...{ state, world, now: p.now, newId: p.newId, sleep: p.sleep, timers: p.timers, report, calls, onEnded: ended },
+    ...{
+      state,
+      world,
+      now: p.now,
+      newId: p.newId,
+      sleep: p.sleep,
+      timers: p.timers,
+      report,
+      calls,
+      reads,
+      writes,
+      onEnded: ended,
+    },
     seal: (hash) => createHmac('sha256', p.siteKey).update(hash).digest('hex'),
-    volatile: { RequestConsoleAccess: (params) => consoles.grant(params) },
-    dryRun: (documents) => dryRun(p.bus, state, documents),
+    volatile: accessAnswers({ graph, now: p.now, consoleSecret, address: p.address }),
+    disclosed: { CreateAccessKey: (uuid) => disclosedKey({ graph, secrets: p.secrets }, uuid) },
+    signed: (request) => signedCaller({ graph, secrets: p.secrets }, request),
+    dryRun: (documents) => dryRun({ bus: p.bus, graph, versions: p.versions }, documents),
   })
   return engine
 }
 
+/** Never over a log that is damaged or full: what seems unreferenced there may only be out of sight. */
+async function tidySecrets(p: ControllerPorts, graph: State['graph']): Promise<void> {
+  const left = p.store.status().writable ? await shredOrphans(graph, p.secrets) : 0
+  if (left > 0) p.log.info({ secrets: left }, 'secrets shredded that the last process left behind')
+}
+
 const hasEnded = (job: JobView) => job.state === 'done' || job.state === 'failed' || job.state === 'stuck'
+
+/** Nothing is made ready over a log that takes no commit: what is there can be read. Tells whether it can only be read. */
+async function makeReady(p: ControllerPorts, state: State): Promise<{ only: boolean }> {
+  const { reason } = p.store.status()
+  if (reason && reason.code !== 'disk-full') {
+    p.log.error({ err: reason }, 'the log can only be read: calls that change something are refused, and jobs wait')
+    return { only: true }
+  }
+  await seed(state, p.now(), p.adminPassword)
+  await seedNode(state, p.now(), { uuid: p.nodeUuid, hostName: p.address.hostname })
+  await tidySecrets(p, state.graph)
+  const projected = await state.reprojectAll()
+  if (projected > 0) p.log.info({ documents: projected }, 'desired documents brought in line with the graph')
+  return { only: false }
+}
 
 export async function createController(p: ControllerPorts): Promise<Controller> {
   let ready = false
   const s = sharedParts(p, () => ready)
   const { state, book, syncer, agents, report } = s
   const { graph } = state
-  await seed(state, p.now(), p.adminPassword)
-  await seedNode(state, p.now(), { uuid: p.nodeUuid, hostName: p.address.hostname })
-  const projected = await state.reprojectAll()
-  if (projected > 0) p.log.info({ documents: projected }, 'desired documents brought in line with the graph')
-  const engine = makeEngine(s, (job, resourceUuid) => {
-    watch.lookAgain(resourceUuid)
+  const readable = await makeReady(p, state)
+  const plugins = await startPlugins(p.plugins ?? [], { ...p, state, report })
+  const engine = makeEngine(s, plugins, (job, resourceUuid) => {
+    // A volume that is attached keeps reports of its VM waiting too: both were in one queue.
+    for (const uuid of new Set([resourceUuid, graph.get('job', job.uuid)?.['queueKey'] ?? resourceUuid]))
+      watch.lookAgain(uuid as string)
     hooks.ended(job.uuid)
+    byClock.ended(job, resourceUuid)
     p.bus.publish(subjects.job(job.uuid, 'done'), { uuid: job.uuid, state: job.state, api: job.api })
   })
   const watch = new AgentWatch({
     ...{ bus: p.bus, graph, book, syncer, now: p.now, report },
     busy: (uuid) => engine.busy(uuid),
     refresh: (agentUuid) => agents.refresh(agentUuid),
-    commit: (change, actor) => state.commit(change, { actor }),
+    // Also on a full disk: it is what has become of things, and the end of deletions.
+    commit: (change, actor) => state.commit(change, { actor, urgent: true }),
   })
   const render = (uuid: string) => {
     const job = engine.job(uuid)
     return job && hasEnded(job) ? { ok: job.state === 'done', body: pollBody(job, true).body } : undefined
   }
-  const hooks = new Hooks({ state, fetch: p.fetch, sleep: p.sleep, report, render })
-  const offs = await start(p, { state, syncer, watch, engine, report })
-  const resumed = engine.resume()
+  const unflushed = new Unflushed()
+  const hooks = new Hooks({
+    ...{ state, sleep: p.sleep, report, render, flushed: (job: string) => unflushed.until(job) },
+    post: p.postHook ?? hookPost(),
+  })
+  const byClock = tendByClock(p, { state, engine, conditions: s.conditions, report })
+  const offs = await start(p, { state, book, syncer, agents, watch, engine, conditions: s.conditions, report })
+  const resumed = readable.only ? 0 : engine.resume()
   if (resumed > 0) p.log.info({ jobs: resumed }, 'jobs taken up again')
-  hooks.resume()
+  await engine.disclosures.again()
+  if (!readable.only) hooks.resume()
   ready = true
-  const app = createHttp(httpOptions(p, { engine, state, ready: () => ready && p.store.status().writable }))
+  const doors = openDoors(p, {
+    ...{ engine, state, hooks, unflushed, agents, conditions: s.conditions },
+    ready: () => ready && p.store.status().writable,
+  })
   return {
-    ...{ engine, state, app, consoles: s.consoles },
+    ...{ engine, state, app: doors.app, consoles: { open: consoleBridge(p), tunnel: tunnelBridge(p) }, conditions: s.conditions },
     async stop() {
       ready = false
+      await doors.close()
+      hooks.stop()
+      byClock.stop()
       for (const off of offs) off()
+      s.conditions.stop()
+      await s.keys?.stop()
       await engine.stop()
+      plugins.stop()
     },
   }
 }
 
 interface Parts {
   state: State
+  book: AgentBook
+  agents: Agents
+  conditions: Conditions
   syncer: Syncer
   watch: AgentWatch
   engine: ControllerEngine
@@ -161,59 +265,15 @@ interface Parts {
 }
 
 /** Everything that goes on by itself. */
-async function start(p: ControllerPorts, { state, syncer, watch, engine, report }: Parts): Promise<(() => void)[]> {
+async function start(p: ControllerPorts, { state, book, syncer, agents, watch, engine, report }: Parts): Promise<(() => void)[]> {
   const offCommit = p.store.onCommit((commit) => {
-    for (const op of commit.ops) if (op.t === 'desired' && op.o === 'put') syncer.committed(op.k)
-  })
-  const offFacts = await publishFacts(p.store, p.bus, p.publishedSeq, p.published)
-  const offSweep = p.every(SWEEP_MS, () => watch.sweep())
-  const offHousekeeping = p.every(HOUSEKEEPING_MS, () => {
-    const ops = outdated(state.graph, p.now())
-    if (ops.length > 0)
-      state.commit({ ops }, { actor: 'system' }).catch((error) => report(error, { doing: 'removing what is outdated' }))
-    for (const due of dueForExpunge(state.graph, p.now())) {
-      const call = internalCall(due.api, due.uuid)
-      if (!engine.busy(due.uuid))
-        engine.accept(call).catch((error) => report(error, { doing: 'expunging what was deleted long ago', ...due }))
+    for (const op of commit.ops) {
+      if (op.t === 'desired' && op.o === 'put') syncer.committed(op.k)
+      else if (op.t === 'agent' && op.o === 'del') book.forget(op.k)
     }
   })
-  return [offCommit, offFacts, offSweep, offHousekeeping]
-}
-
-/** Asks agents what documents would change on their hosts. An agent that is away is named, not waited for. */
-function dryRun(bus: Bus, state: State, documents: ReadonlyMap<string, (Document | Tombstone)[]>): Promise<Row[]> {
-  const { graph } = state
-  return Promise.all(
-    [...documents].map(async ([agentUuid, list]): Promise<Row> => {
-      const kind = kindOf(graph, agentUuid)
-      if (!kind) return { agentUuid, unknown: 'this agent is not enrolled any more' }
-      const subject = subjects.do(kind, agentUuid, 'agent', agentUuid, 'plan')
-      const asked = bus.request(subject, { documents: list, epoch: graph.epoch }, { timeoutMs: 5_000 })
-      const answer = await asked.then(
-        (m) => planReply.parse(m.data) as Row,
-        (error: Error) => ({ unknown: error.message }),
-      )
-      return { agentUuid, kind, ...answer }
-    }),
-  )
-}
-
-function httpOptions(p: ControllerPorts, o: { engine: ControllerEngine; state: State; ready(): boolean }): HttpOptions {
-  return {
-    engine: o.engine,
-    clock: { now: p.now },
-    log: p.log,
-    version: SKERRY_VERSION,
-    newUuid: p.newId,
-    ready: o.ready,
-    timers: { every: p.every },
-    events: { since: (lastId, signal) => factsSince(p.store, lastId, signal) },
-    audit: auditor(p.bus, o.state.graph),
-    notifyRefused: ({ url, jobUuid, body }) => {
-      const headers = { 'Content-Type': 'application/json', 'X-Job-UUID': jobUuid, 'X-Job-Success': 'false' }
-      p.sleep(AFTER_202_MS)
-        .then(() => p.fetch(url, { method: 'POST', body: JSON.stringify(body), redirect: 'manual', headers }))
-        .catch((error) => p.log.warn({ job: jobUuid, err: error }, 'the webhook of a refused call cannot be reached'))
-    },
-  }
+  const offFacts = await publishFacts(p.store, p.bus, { from: p.publishedSeq, published: p.published, report })
+  const offSweep = p.every(SWEEP_MS, () => watch.sweep())
+  const own = { ...p, state, agents, engine, report }
+  return [offCommit, offFacts, offSweep, storageServers(own), tendUploads(own), tendWebhooks(p, own)]
 }

@@ -1,11 +1,15 @@
-/** What a new site starts with: the administrator, and the built-in network service provider. */
+/** What a new site starts with: the administrator, the built-in network service provider, and the settings. */
 
 import { createHash } from 'node:crypto'
 import { ADMIN_ACCOUNT, type Op, VROUTER_PROVIDER } from '@skerry/contract'
-import { checkPassword, hashPassword } from './calls/sessions.ts'
+import { seededConfigs } from './configs/rows.ts'
 import type { State } from './engine/state.ts'
+import { checkPassword, hashPassword } from './identity/password.ts'
 
 export const DEFAULT_PASSWORD = 'password'
+
+/** A full disk must not keep a controller from starting. */
+const STARTING = { actor: 'system', urgent: true }
 
 /** What clients send for a password. */
 export const wirePassword = (password: string) => createHash('sha512').update(password).digest('hex')
@@ -40,7 +44,8 @@ export async function seed(state: State, now: number, password: string | undefin
       },
     })
   }
-  if (ops.length > 0) await state.commit({ ops }, { actor: 'system' })
+  ops.push(...seededConfigs(state.graph, now))
+  if (ops.length > 0) await state.commit({ ops }, STARTING)
 }
 
 /** This controller's own row. `heartBeat` says when it started: what moves by itself never enters the log (DESIGN §3). */
@@ -50,9 +55,12 @@ export async function seedNode(state: State, now: number, node: { uuid: string; 
   const op: Op = state.graph.get('managementNode', uuid)
     ? { o: 'set', t: 'managementNode', k: uuid, v: { hostName, heartBeat: now } }
     : { o: 'put', t: 'managementNode', k: uuid, v: { uuid, name: hostName, description: null, hostName, ...dates } }
-  await state.commit({ ops: [op] }, { actor: 'system' })
+  await state.commit({ ops: [op] }, STARTING)
 }
 
 /** Does the administrator still have the password that everybody knows? */
-export const hasDefaultPassword = (state: State) =>
-  checkPassword(wirePassword(DEFAULT_PASSWORD), state.graph.get('account', ADMIN_ACCOUNT)?.['passwordHash'] as string)
+export async function hasDefaultPassword(state: State): Promise<boolean> {
+  const kept = state.graph.get('account', ADMIN_ACCOUNT)?.['passwordHash'] as string | undefined
+  // Nobody can log in over a log that is damaged from its beginning.
+  return kept !== undefined && checkPassword(wirePassword(DEFAULT_PASSWORD), kept)
+}

@@ -1,13 +1,20 @@
-/** [format] Desired documents of a whole site, against the golden file of version 1: agents of that version must still read them. */
+/** [format] Desired documents of a whole site, against the golden files of each version: agents of those versions must still read them. */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type AgentKind, canonicalJson, type Document, nouns, type Row } from '@skerry/contract'
+import { type AgentKind, canonicalJson, castSpec, type Document, documentCasts, nouns, type Row } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
 import { digestLines, documentOf } from '../src/agents/documents.ts'
 import { specHash } from '../src/engine/state.ts'
 import { actions } from '../src/workflows/index.ts'
-import { input, makeWorld, site, type TestWorld, u, vmParams } from './world.ts'
+import { after, on } from './before.ts'
+import { onData, second, snapshot, taken } from './snapshot-cases.ts'
+import { data } from './volume-cases.ts'
+import { input, makeWorld, type TestWorld, u, vmParams } from './world.ts'
+import { site } from './world-site.ts'
 
-const golden = join(import.meta.dirname, 'golden/documents-v1.json')
+const golden = (version: number) => join(import.meta.dirname, `golden/documents-v${version}.json`)
+/** Schemas of nouns in the versions before this one, where they were others. */
+const SCHEMAS: Readonly<Record<string, readonly number[]>> = { vm: [1, 2, 3], volume: [1, 1, 2] }
 const JOB = '5a9e0000000040008000000000000001'
 
 async function withVm(): Promise<TestWorld> {
@@ -36,8 +43,32 @@ async function documents(): Promise<Record<string, Row>> {
 }
 
 describe('desired documents', () => {
-  it('are what version 1 wrote', async () => {
-    await expect(`${JSON.stringify(await documents(), null, 2)}\n`).toMatchFileSnapshot(golden)
+  it('are what version 4 wrote', async () => {
+    await expect(`${JSON.stringify(await documents(), null, 2)}\n`).toMatchFileSnapshot(golden(4))
+  })
+
+  it.each([1, 2, 3])('are what version %i wrote, when they are lowered to what its agents read', async (version) => {
+    const lowered = Object.entries(await documents()).map(([name, made]) => {
+      const from = made['schema'] as number
+      const to = SCHEMAS[made['noun'] as string]?.[version - 1] ?? from
+      const spec = castSpec(documentCasts[made['noun'] as string], made['spec'] as Row, { from, to })
+      return [name, { ...made, schema: to, hash: specHash(spec!), spec }]
+    })
+    expect(Object.fromEntries(lowered)).toEqual(JSON.parse(readFileSync(golden(version), 'utf8')))
+  })
+
+  it('of a volume with snapshots are what version 3 wrote, and can not be said to older agents', async () => {
+    const w = await makeWorld()
+    await after(
+      [...onData, taken(snapshot), taken(second), ['volumeSnapshot.revert', on('volumeSnapshot', snapshot)]],
+      taken(second)[1],
+    )(w)
+    const key = [...w.state.graph.by('desired', 'of', `volume/${data}`)][0]!
+    const { generation: _, job: __, hash, ...rest } = documentOf(w.state.graph, key) as Document
+    await expect(`${JSON.stringify({ ...rest, hash }, null, 2)}\n`).toMatchFileSnapshot(
+      join(import.meta.dirname, 'golden/volume-with-snapshots-v3.json'),
+    )
+    expect(castSpec(documentCasts['volume'], rest.spec as Row, { from: 2, to: 1 })).toBeUndefined()
   })
 
   it('fit the schemas that agents check them by, and their hash is that of their canonical text', async () => {

@@ -1,7 +1,11 @@
 import { connect } from 'node:net'
+import { Readable } from 'node:stream'
+import type { ConsoleStream } from '@skerry/console'
+import { isLoopback } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
-import { type ConsoleStream, isLoopback, type Listening, listen, refusalToBind } from '../src/http/index.ts'
+import { readBody } from '../src/http/body.ts'
+import { type Listening, listen, refusalToBind } from '../src/http/index.ts'
 import { fakeHttp, SESSION } from '../src/testing/index.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
@@ -42,6 +46,17 @@ describe('where it may listen', () => {
 })
 
 describe('on a socket', () => {
+  it.each([
+    ['aborted', 'ECONNRESET', { name: 'Refusal', status: 400 }],
+    ['i/o error', 'EIO', { code: 'EIO' }],
+  ])('tells a client that is gone from what is wrong here (%s)', async (message, code, failure) => {
+    const socket = new Readable({ read() {} })
+    const reading = readBody(new Request('http://x/', { method: 'POST' }), 1_000, socket)
+    socket.push('{"params":')
+    socket.destroy(Object.assign(new Error(message), { code }))
+    await expect(reading).rejects.toMatchObject(failure)
+  })
+
   it('answers with the Host that the client used', () =>
     served(async ({ url, port }) => {
       const reply = await fetch(`${url}/zstack/v1/zones`, {
@@ -51,6 +66,11 @@ describe('on a socket', () => {
       })
       expect(reply.status).toBe(202)
       expect(((await reply.json()) as { location: string }).location).toContain(`http://127.0.0.1:${port}/zstack/v1/api-jobs/`)
+    }))
+
+  it('leaves a connection open for the next call for longer than clients wait between two', () =>
+    served(async ({ url }) => {
+      expect((await fetch(`${url}/healthz`)).headers.get('keep-alive')).toBe('timeout=75')
     }))
 
   it('refuses an announced body of 100 MB at once, and goes on serving', () =>

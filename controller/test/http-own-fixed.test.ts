@@ -3,6 +3,8 @@ import { apis, PREFIX, type Row } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
 import { anonymousPaths, type ServedEvent } from '../src/http/index.ts'
 import { fakeHttp, SESSION, VIEWER_SESSION } from '../src/testing/index.ts'
+import { plainBook } from '../src/workflows/book.ts'
+import { shownWorkflows } from '../src/workflows/shown.ts'
 
 const read = async (response: Response) => ({
   status: response.status,
@@ -53,6 +55,26 @@ describe('fixed paths', () => {
     expect(metrics).toContain('skerry_http_requests_total{route="GET /zones/{uuid}",status="404"} 1')
     expect(metrics).toContain('skerry_extra 1')
   })
+  it('refuse a path that is no valid percent-encoding, as all paths do', async () => {
+    const { send } = fakeHttp({ workflows: () => [] })
+    for (const path of ['/v1/workflows/%', '/v1/workflows/%ff', '/v1/conditions/%E0%A4%A', '/v1/%zz/history', '/v1/jobs/%']) {
+      const { status, type, body } = await read(await send('GET', path))
+      expect([path, status, type, body['code']]).toEqual([path, 400, 'application/problem+json', 'malformed-request'])
+    }
+  })
+  it('serve the console page to anyone, where there is one', async () => {
+    const page = async (name: string) => ({
+      status: 200 as const,
+      body: `file '${name}'`,
+      headers: { 'content-type': 'text/html' },
+    })
+    const { send } = fakeHttp({ page })
+    expect(await (await send('GET', '/console/', undefined, { authorization: '' })).text()).toBe("file ''")
+    expect(await (await send('GET', '/console/page.js')).text()).toBe("file 'page.js'")
+    expect((await send('GET', '/console')).headers.get('location')).toBe('/console/')
+    expect((await send('GET', '/console/a/b')).status).toBe(404)
+    expect((await fakeHttp({}).send('GET', '/console/')).status).toBe(404)
+  })
   it('serve the audit to administrators', async () => {
     const found = {
       differences: [{ host: 'h', kind: 'tap', id: 't1', expected: 'absent', observed: 'present', remedy: 'delete it' }],
@@ -61,6 +83,25 @@ describe('fixed paths', () => {
     const { send } = fakeHttp({ audit: { hosts: async () => found } })
     expect((await read(await send('GET', '/v1/audit/hosts'))).body).toEqual(found)
     expect((await send('GET', '/v1/audit/hosts', undefined, { authorization: `Bearer ${VIEWER_SESSION}` })).status).toBe(403)
+  })
+  it('show workflows, as data and drawn', async () => {
+    const { send } = fakeHttp({ workflows: () => shownWorkflows(plainBook.all()) })
+    const { body } = await read(await send('GET', '/v1/workflows'))
+    const all = body['workflows'] as unknown as Row[]
+    expect(all.find(({ name }) => name === 'vm.start')).toMatchObject({ apis: ['StartVmInstance'], finishes: true })
+    expect((await read(await send('GET', '/v1/workflows/vm.start'))).body['workflow']).toEqual(
+      all.find(({ name }) => name === 'vm.start'),
+    )
+    const drawn = await send('GET', '/v1/workflows/vm.start?format=mermaid')
+    expect(drawn.headers.get('content-type')).toBe('text/plain; charset=utf-8')
+    expect(await drawn.text()).toMatch(/^flowchart TD\n {2}start\(\["vm.start"\]\)/)
+    expect(await read(await send('GET', '/v1/workflows/vm.strat'))).toMatchObject({
+      status: 404,
+      body: { detail: 'there is no such workflow; did you mean vm.start?' },
+    })
+    for (const wrong of ['/vm.start?format=svg', '?format=mermaid', '/vm.start?as=svg'])
+      expect((await send('GET', `/v1/workflows${wrong}`)).status, wrong).toBe(400)
+    expect((await send('GET', '/v1/workflows', undefined, { authorization: '' })).status).toBe(401)
   })
   it('describe every API in /openapi.json, with no dangling reference', async () => {
     const { send } = fakeHttp()
@@ -87,12 +128,21 @@ it('needs a session everywhere but on the anonymous paths', async () => {
     '/readyz',
     '/metrics',
     '/openapi.json',
+    '/asyncapi.json',
     '/zstack/v1/api-jobs/{uuid}',
     '/v1/consoles/{token}',
+    '/v1/tunnels/{token}',
+    '/v1/uploads/{token}',
     'POST /agents/enrol',
     'PUT /accounts/login',
+    'PUT /login',
+    'GET /login/procedures',
     'DELETE /accounts/sessions/{sessionUuid}',
     'GET /accounts/sessions/{sessionUuid}/valid',
+    'PUT /accounts/users/login',
+    'PUT /management-nodes/actions',
+    'PUT /management-nodes/actions',
+    'PUT /management-nodes/actions',
     'PUT /management-nodes/actions',
     'GET /management-nodes/ready',
   ])

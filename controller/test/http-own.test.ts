@@ -131,7 +131,7 @@ describe('failures', () => {
     ['an unknown uuid', 'GET', `/v1/zones/${'f'.repeat(32)}`, undefined, {}, 404, 'not-found'],
     ['an unknown name', 'DELETE', '/v1/zones/nowhere', undefined, {}, 404, 'not-found'],
     ['an unknown job', 'GET', `/v1/jobs/${'f'.repeat(32)}`, undefined, {}, 404, 'job-expired'],
-    ['history', 'GET', '/v1/zones?at=7', undefined, {}, 400, 'malformed-request'],
+    ['a write in the past', 'POST', '/v1/zones?at=7', { params: zone }, {}, 400, 'malformed-request'],
     ['an oversized body', 'POST', '/v1/zones', `{"name":"${'x'.repeat(1_100_000)}"}`, {}, 413, 'body-too-large'],
   ] as const)('%s is an honest status and a problem document', async (_, method, path, body, headers, status, code) => {
     const { send, engine } = fakeHttp()

@@ -121,6 +121,7 @@ describe('jobs', () => {
         url: 'http://127.0.0.1:9/done',
         jobUuid: expect.any(String),
         body: { error: expect.objectContaining({ code: 'ID.1001' }) },
+        again: false,
       },
     ])
     expect(await text(await send('POST', `${Z}/zones`, zone, { 'x-web-hook': 'file:///etc/passwd' }))).toEqual(PLAIN_400)

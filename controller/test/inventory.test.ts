@@ -1,6 +1,6 @@
-import { type Resource, type Row, resourceOf, resources } from '@skerry/contract'
+import { type Api, type Resource, type Row, resourceOf, resources } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
-import { render, schemaOf, targets, withTimes } from '../src/inventory/index.ts'
+import { render, schemaOf, schemaOfReply, targets, withTimes } from '../src/inventory/index.ts'
 import { FakeEngine, T0 } from '../src/testing/index.ts'
 
 const vmInstance = resourceOf('vmInstance')!
@@ -52,9 +52,36 @@ describe('a schema', () => {
     const inventory = render(engine.graph, resourceOf('vmNic')!, nic)
     expect(schemaOf({ inventories: [inventory, inventory] }, resourceOf('vmNic')!)).toEqual({
       'inventories[0]': 'org.zstack.header.vm.VmNicInventory',
+      'inventories[0].usedIps[0]': 'org.zstack.header.network.l3.UsedIpInventory',
       'inventories[1]': 'org.zstack.header.vm.VmNicInventory',
+      'inventories[1].usedIps[0]': 'org.zstack.header.network.l3.UsedIpInventory',
     })
     expect(schemaOf({ inventory: null }, resourceOf('vmNic')!)).toEqual({})
+  })
+  it('names the classes of lists inside an inventory, as deep as they go', () => {
+    const leaf = 'org.zstack.header.storage.snapshot.VolumeSnapshotTree$SnapshotLeafInventory'
+    const tree = { inventory: {}, children: [{ inventory: {}, children: [{ inventory: {}, children: [] }] }] }
+    expect(schemaOf({ inventories: [{ tree }, {}] }, resourceOf('volumeSnapshotTree')!)).toEqual({
+      'inventories[0]': 'org.zstack.header.storage.snapshot.VolumeSnapshotTreeInventory',
+      'inventories[0].tree': leaf,
+      'inventories[0].tree.children[0]': leaf,
+      'inventories[0].tree.children[0].children[0]': leaf,
+      'inventories[1]': 'org.zstack.header.storage.snapshot.VolumeSnapshotTreeInventory',
+    })
+    expect(schemaOf({ inventory: { backupStorageRefs: [{}] } }, resourceOf('image')!)).toEqual({
+      inventory: 'org.zstack.header.image.ImageInventory',
+      'inventory.backupStorageRefs[0]': 'org.zstack.header.image.ImageBackupStorageRefInventory',
+    })
+  })
+  it('names the classes of what a reply holds that is no inventory', () => {
+    const struct = 'org.zstack.resourceconfig.ResourceConfigStruct'
+    const reply = { configs: [{ effectiveConfigs: [{}] }, { effectiveConfigs: null }], other: [{}] }
+    expect(schemaOfReply(reply, { api: 'GetResourceConfigs' } as Api)).toEqual({
+      'configs[0]': struct,
+      'configs[0].effectiveConfigs[0]': 'org.zstack.resourceconfig.ResourceConfigInventory',
+      'configs[1]': struct,
+    })
+    expect(schemaOfReply(reply, { api: 'GetVersion' } as Api)).toEqual({})
   })
 })
 

@@ -14,7 +14,8 @@ import {
 } from '../src/place/address.ts'
 import { type PlaceRequest, placeVm } from '../src/place/host.ts'
 import { rangeOf } from '../src/workflows/ip-range.add.ts'
-import { GIB, id, makeWorld, site, type TestWorld, u } from './world.ts'
+import { GIB, id, makeWorld, type TestWorld, u } from './world.ts'
+import { site } from './world-site.ts'
 
 const request: PlaceRequest = { cpuNum: 1, memoryBytes: GIB, diskBytes: GIB, l3NetworkUuids: [u.l3], imageZones: [u.zone] }
 

@@ -1,10 +1,17 @@
 /** What reports of agents mean for the graph: every pair of believed and observed state that has a meaning. */
-import type { Status } from '@skerry/contract'
+import { kvmDesired, type Op, type Status, vmStates } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
 import { react, reactPresence } from '../src/agents/react.ts'
-import { base, GIB, id, makeWorld, site, type TestWorld, u } from './world.ts'
+import { compareCounters } from '../src/audit/compare.ts'
+import { base, GIB, id, makeWorld, type TestWorld, u } from './world.ts'
+import { site } from './world-site.ts'
 
 const NOW = 1_700_000_001_000
+
+const taken: Op[] = [
+  { o: 'add', t: 'host', k: u.host, field: 'availableCpuCapacity', delta: -1 },
+  { o: 'add', t: 'host', k: u.host, field: 'availableMemoryCapacity', delta: -GIB },
+]
 
 async function withVm(state: string, power = 'Running'): Promise<TestWorld> {
   const w = await makeWorld()
@@ -28,8 +35,8 @@ async function withVm(state: string, power = 'Running'): Promise<TestWorld> {
     power,
     powerCause: 'api',
     powerMode: 'grace',
-    hostUuid: u.host,
-    lastHostUuid: null,
+    hostUuid: state === 'Stopped' ? null : u.host,
+    lastHostUuid: state === 'Stopped' ? u.host : null,
     cpuNum: 1,
     memorySize: GIB,
     placementEpoch: 1,
@@ -41,7 +48,7 @@ async function withVm(state: string, power = 'Running'): Promise<TestWorld> {
     ops: [
       { o: 'put', t: 'volume', k: id('root'), v: volume },
       { o: 'put', t: 'vmInstance', k: u.vm, v: vm },
-      { o: 'add', t: 'host', k: u.host, field: 'availableCpuCapacity', delta: -1 },
+      ...(state === 'Stopped' ? [] : taken),
     ],
   })
   return w
@@ -62,22 +69,71 @@ function status(w: TestWorld, power: string, cause: string, more: Partial<Status
   }
 }
 
+const STEADY = ['Running', 'Stopped', 'Paused', 'Crashed', 'NoState', 'Unknown']
+const IN_BETWEEN = ['Pausing', 'Resuming', 'Created', 'Starting', 'Stopping', 'Rebooting', 'Destroying', 'Destroyed', 'Expunging']
+/** What is reported, and what it makes of a VM in a settled state. */
+const REPORTED = { Running: 'Running', Stopped: 'Stopped', Paused: 'Paused', Crashed: 'Crashed', Unknown: 'NoState' }
+const pairs = Object.entries(REPORTED).flatMap(([seen, becomes]) => [
+  ...STEADY.map((believed) => [believed, seen, becomes] as const),
+  ...IN_BETWEEN.map((believed) => [believed, seen, believed] as const),
+])
+
 describe('a report of a VM', () => {
-  it.each([
-    ['Running', 'Stopped', 'guest', 'Stopped'],
-    ['Running', 'Stopped', 'destroyed', 'Stopped'],
-    ['Running', 'Crashed', 'crash', 'Stopped'],
-    ['Unknown', 'Running', 'api', 'Running'],
-    ['Unknown', 'Stopped', 'guest', 'Stopped'],
-    ['Crashed', 'Running', 'api', 'Running'],
-    ['Running', 'Running', 'api', undefined],
-    ['Stopping', 'Stopped', 'api', undefined],
-    ['Starting', 'Running', 'api', undefined],
-  ])('believed %s, seen %s (%s) → %s', async (believed, seen, cause, expected) => {
-    const w = await withVm(believed)
-    const change = react(w.state.graph, u.kvm, status(w, seen, cause), NOW)
+  it('has a row in this table for every state of the contract', () => {
+    expect([...STEADY, ...IN_BETWEEN].sort()).toEqual(Object.keys(vmStates).sort())
+    expect(Object.keys(REPORTED).sort()).toEqual([...kvmDesired.vmObserved.shape.power.options].sort())
+  })
+
+  it.each(pairs)('believed %s, seen %s → %s', async (believed, seen, becomes) => {
+    const w = await withVm(believed, believed === 'Stopped' ? 'Stopped' : 'Running')
+    const change = react(w.state.graph, u.kvm, status(w, seen, 'why'), NOW)
     if (change) await w.commit(change)
-    expect(w.state.graph.get('vmInstance', u.vm)?.['state']).toBe(expected ?? believed)
+    expect(w.state.graph.get('vmInstance', u.vm)?.['state']).toBe(becomes)
+    const moved = believed !== becomes
+    expect(change?.facts ?? []).toEqual(moved ? [expect.objectContaining({ event: 'state-changed', uuid: u.vm })] : [])
+    if (!moved) return expect(change).toBeUndefined()
+    const cause = becomes === 'Running' && believed !== 'Stopped' ? null : 'why'
+    expect(change!.facts![0]!.data).toEqual({ from: believed, to: becomes, cause })
+    expect(w.state.graph.get('vmInstance', u.vm)?.['stateCause']).toBe(cause)
+    const again = react(w.state.graph, u.kvm, status(w, seen, 'why'), NOW)
+    expect(again, 'the same report is no second transition').toBeUndefined()
+    expect(compareCounters(w.state.graph).filter(({ kind }) => kind === 'host')).toEqual([])
+  })
+
+  it('that was started by hand runs on its host and takes of it, also when nothing is left', async () => {
+    const w = await withVm('Stopped', 'Stopped')
+    await w.commit({ ops: [{ o: 'add', t: 'host', k: u.host, field: 'availableCpuCapacity', delta: -39 }] })
+    const left = w.state.graph.get('host', u.host)?.['availableCpuCapacity'] as number
+    await w.commit(react(w.state.graph, u.kvm, status(w, 'Running', 'by-hand'), NOW)!)
+    expect(w.state.graph.get('vmInstance', u.vm)).toMatchObject({
+      state: 'Running',
+      stateCause: 'by-hand',
+      power: 'Running',
+      hostUuid: u.host,
+    })
+    expect(w.state.graph.get('host', u.host)?.['availableCpuCapacity']).toBe(left - 1)
+  })
+
+  it('that still runs while it is being stopped says nothing new of a Stopped one', async () => {
+    const w = await withVm('Stopped', 'Stopped')
+    expect(react(w.state.graph, u.kvm, status(w, 'Running', 'api', { condition: 'Working' }), NOW)).toBeUndefined()
+  })
+
+  it("that is off and about to be started is no stop; only when it can't be started nobody knows it running", async () => {
+    const w = await withVm('Running')
+    for (const condition of ['Working', 'Ready'] as const)
+      expect(react(w.state.graph, u.kvm, status(w, 'Stopped', 'start-pending', { condition }), NOW)).toBeUndefined()
+    const failed = status(w, 'Stopped', 'start-pending', { condition: 'Failed' })
+    await w.commit(react(w.state.graph, u.kvm, failed, NOW)!)
+    expect(w.state.graph.get('vmInstance', u.vm)).toMatchObject({
+      state: 'Unknown',
+      stateCause: 'start-failed',
+      power: 'Running',
+      hostUuid: u.host,
+    })
+    expect(react(w.state.graph, u.kvm, failed, NOW)).toBeUndefined()
+    await w.commit(react(w.state.graph, u.kvm, status(w, 'Running', 'api'), NOW)!)
+    expect(w.state.graph.get('vmInstance', u.vm)).toMatchObject({ state: 'Running', stateCause: null })
   })
 
   it('that stopped by itself gives its CPU back, keeps its host as the last one, and is not wanted running any more', async () => {

@@ -104,6 +104,29 @@ describe('damage to the log', () => {
     })
   })
 
+  it('in history is not stepped over where the log behind it is of another history', async () => {
+    const histories = await Promise.all(
+      [0, 1].map(async (padding) => {
+        const { store, disk } = await world()
+        for (let n = 1; n <= 6; n++) {
+          await store.commit(put(n, padding), BY)
+          if (n === 3) await store.snapshot()
+        }
+        await store.close()
+        return disk
+      }),
+    )
+    const [one, other] = histories as [FakeDisk, FakeDisk]
+    const files = one.files().map((file): [string, Buffer] => [file, (file === FIRST ? other : one).content(file)!])
+    for (const damaged of [0, 2]) {
+      const mixed = fakeDisk(files)
+      mixed.flip(FIRST, offsets(mixed)[damaged]! + 20)
+      const { store } = await world(mixed)
+      expect(store.recovery.corrupt, `record ${damaged + 1}`).toMatchObject({ details: { file: 'log-000000000000001.seg' } })
+      expect(store.graph.seq).toBe(3)
+    }
+  })
+
   it('of the manifest is survived by its previous copy; without both the store is read-only', async () => {
     const { store, disk } = await world()
     await store.raiseIncarnation()
@@ -113,6 +136,11 @@ describe('damage to the log', () => {
     const second = await world(disk)
     expect(second.store.recovery.corrupt).toBeUndefined()
     expect(second.store.incarnation).toBe(2)
+    expect(second.store.recovery.previousManifest).toBe(true)
+    // The next manifest does not push the damaged one over the good copy.
+    await second.store.snapshot()
+    disk.flip(`${DIR}/manifest.json`, 70)
+    expect((await world(disk.crash(() => 0.3))).store.recovery.corrupt).toBeUndefined()
     disk.flip(`${DIR}/manifest.json.prev`, 70)
     const third = await world(disk)
     expect(third.store.recovery.corrupt).toMatchObject({ code: 'log-corrupt', details: { file: `${DIR}/manifest.json` } })

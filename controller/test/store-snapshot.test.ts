@@ -90,7 +90,7 @@ describe('snapshots', () => {
     const { oldestSeq, bytes } = store.status()
     expect(oldestSeq).toBeGreaterThan(10)
     expect(bytes).toBeLessThan(3000)
-    await expect(collect(store.read(1))).rejects.toMatchObject({ code: 'not-found', details: { pruned: true } })
+    await expect(collect(store.read(1))).rejects.toMatchObject({ code: 'history-gone' })
     expect((await collect(store.read(oldestSeq))).at(-1)?.seq).toBe(20)
     await store.close()
     expect((await world(disk)).store.graph.hash()).toBe(store.graph.hash())

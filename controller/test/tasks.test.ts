@@ -2,11 +2,13 @@
 import { memoryBroker } from '@skerry/bus'
 import { describe, expect, it } from 'vitest'
 import { factsSince, publishFacts } from '../src/tasks/facts.ts'
-import { Hooks } from '../src/tasks/hooks.ts'
-import { dueForExpunge, EXPUNGE_IMAGE_MS, EXPUNGE_VM_MS, outdated } from '../src/tasks/housekeeping.ts'
-import { base, id, makeWorld, site, u } from './world.ts'
+import { KEEP_RUNS, outdated } from '../src/tasks/housekeeping.ts'
+import { base, id, makeWorld } from './world.ts'
 
 const NOW = 1_700_000_000_000
+const raise = (error: unknown) => {
+  throw error
+}
 const tick = () => new Promise<void>((resolve) => setTimeout(resolve, 20))
 
 describe('housekeeping', () => {
@@ -31,18 +33,35 @@ describe('housekeeping', () => {
     expect(gone.sort()).toEqual(['agentToken/a', 'callKey/x:1', `job/${id('j1')}`, `session/${id('old')}`].sort())
   })
 
-  it('expunges what was destroyed a week and deleted three days ago, and nothing younger', async () => {
+  it('gives one batch of ended jobs after the other until only as many as are to be kept are left', async () => {
     const w = await makeWorld()
-    await site(w)
-    await w.commit({
-      ops: [
-        { o: 'put', t: 'vmInstance', k: u.vm, v: { ...base(u.vm, 'vm'), state: 'Destroyed', destroyedAt: NOW } },
-        { o: 'set', t: 'image', k: u.image, v: { status: 'Deleted', deletedAt: NOW } },
-      ],
+    const put = (n: number) => ({
+      o: 'put' as const,
+      t: 'job',
+      k: id(`j${n}`),
+      v: { ...base(id(`j${n}`), 'j'), state: 'done', finishedAt: n },
     })
-    expect(dueForExpunge(w.state.graph, NOW + EXPUNGE_IMAGE_MS)).toEqual([])
-    expect(dueForExpunge(w.state.graph, NOW + EXPUNGE_IMAGE_MS + 1)).toEqual([{ api: 'ExpungeImage', uuid: u.image }])
-    expect(dueForExpunge(w.state.graph, NOW + EXPUNGE_VM_MS + 1)).toContainEqual({ api: 'ExpungeVmInstance', uuid: u.vm })
+    await w.commit({ ops: Array.from({ length: 2_510 }, (_, n) => put(n)) })
+    const batches: number[] = []
+    for (let ops = outdated(w.state.graph, NOW, 10); ops.length > 0; ops = outdated(w.state.graph, NOW, 10)) {
+      batches.push(ops.length)
+      await w.commit({ ops })
+    }
+    expect(batches).toEqual([1_000, 1_000, 500])
+    expect([...w.state.graph.rows('job')].map(([uuid]) => uuid)).toEqual(
+      Array.from({ length: 10 }, (_, n) => id(`j${2_500 + n}`)),
+    )
+  })
+
+  it('drops the oldest runs of a scheduler job beyond those that are kept, and none that is under way', async () => {
+    const w = await makeWorld()
+    const run = (n: number, state: string) => ({
+      ...{ o: 'put' as const, t: 'schedulerJobHistory', k: id(`run ${n}`) },
+      v: { ...base(id(`run ${n}`), 'run'), createDate: n, schedulerJobUuid: id('sj'), state },
+    })
+    const runs = Array.from({ length: KEEP_RUNS + 2 }, (_, n) => run(KEEP_RUNS + 2 - n, 'Succeeded'))
+    await w.commit({ ops: [{ o: 'put', t: 'schedulerJob', k: id('sj'), v: base(id('sj'), 'sj') }, ...runs, run(0, 'Running')] })
+    expect(outdated(w.state.graph, NOW).map(({ k }) => k)).toEqual([1, 2, 3].map((n) => id(`run ${n}`)))
   })
 })
 
@@ -59,7 +78,7 @@ describe('facts', () => {
     await w.commit(fact('missed'))
     const missed = w.state.graph.seq
     const marks: number[] = []
-    const off = await publishFacts(w.state.store, bus, missed, (seq) => marks.push(seq))
+    const off = await publishFacts(w.state.store, bus, { from: missed, published: (seq) => marks.push(seq), report: raise })
     await w.commit(fact('live'))
     await tick()
     off()
@@ -68,6 +87,38 @@ describe('facts', () => {
       `${missed + 1}.0 skerry.v1.evt.zone.${id('live')}.created`,
     ])
     expect(marks.at(-1)).toBe(missed + 1)
+  })
+
+  it('that came up while the bus was away are published when it is back, and only then count as published', async () => {
+    const w = await makeWorld()
+    const seen: string[] = []
+    const broker = memoryBroker()
+    const [bus, reader] = [broker.connect(), broker.connect()]
+    reader.subscribe('skerry.v1.evt.>', (m) => seen.push(m.headers['Nats-Msg-Id']!))
+    const made = (name: string) =>
+      w.commit({
+        ops: [{ o: 'put', t: 'zone', k: id(name), v: base(id(name), name) }],
+        facts: [{ noun: 'zone', uuid: id(name), event: 'created' }],
+      })
+    const marks: number[] = []
+    bus.disconnect()
+    const off = await publishFacts(w.state.store, bus, { from: 0, published: (seq) => marks.push(seq), report: raise })
+    await made('before the first connection')
+    const first = w.state.graph.seq
+    bus.reconnect()
+    await tick()
+    expect(seen).toEqual([`${first}.0`])
+    bus.disconnect()
+    await made('in an outage')
+    await made('in the same outage')
+    await tick()
+    expect(marks.at(-1)).toBe(first)
+    bus.reconnect()
+    await made('as it ended')
+    await tick()
+    off()
+    expect([...new Set(seen)]).toEqual([0, 1, 2, 3].map((n) => `${first + n}.0`))
+    expect(marks.at(-1)).toBe(first + 3)
   })
 
   it('can be followed from an id on without a gap or a repeat', async () => {
@@ -94,52 +145,5 @@ describe('facts', () => {
     await expect(
       factsSince(w.state.store, 'nonsense', new AbortController().signal)[Symbol.asyncIterator]().next(),
     ).rejects.toMatchObject({ code: 'invalid-argument' })
-  })
-})
-
-describe('webhooks', () => {
-  const hookWorld = async (answers: (number | Error)[]) => {
-    const w = await makeWorld()
-    await w.commit({
-      ops: [{ o: 'put', t: 'hook', k: id('job'), v: { uuid: id('job'), url: 'http://127.0.0.1/hook', attempts: 0 } }],
-    })
-    const calls: RequestInit[] = []
-    const faults: unknown[] = []
-    const fetch = (async (_url: string, init: RequestInit) => {
-      calls.push(init)
-      const answer = answers[calls.length - 1] ?? 200
-      if (answer instanceof Error) throw answer
-      return new Response(null, { status: answer })
-    }) as unknown as typeof globalThis.fetch
-    const hooks = new Hooks({
-      state: w.state,
-      fetch,
-      sleep: async () => undefined,
-      report: (e) => faults.push(e),
-      render: () => ({ ok: true, body: { inventory: {} } }),
-    })
-    return { w, hooks, calls, faults }
-  }
-
-  it('are repeated until the other side says 2xx, then forgotten', async () => {
-    const { w, hooks, calls } = await hookWorld([500, new Error('refused'), 204])
-    hooks.resume()
-    await tick()
-    expect(calls).toHaveLength(3)
-    expect(calls[2]).toMatchObject({
-      method: 'POST',
-      body: '{"inventory":{}}',
-      headers: { 'X-Job-UUID': id('job'), 'X-Job-Success': 'true' },
-    })
-    expect(w.state.graph.count('hook')).toBe(0)
-  })
-
-  it('are given up, aloud, after fifteen retries', async () => {
-    const { w, hooks, calls, faults } = await hookWorld(Array.from({ length: 20 }, () => 503))
-    hooks.ended(id('job'))
-    await tick()
-    expect(calls).toHaveLength(16)
-    expect(faults).toHaveLength(1)
-    expect(w.state.graph.count('hook')).toBe(0)
   })
 })

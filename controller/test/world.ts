@@ -1,13 +1,13 @@
 /** A controller's world in memory: real store, graph and projections; hosts that do what documents say, at once. */
 import { createHash } from 'node:crypto'
-import type { Change, Row, Status } from '@skerry/contract'
-import { SkerryError, VROUTER_PROVIDER } from '@skerry/contract'
+import type { Change, kvmDesired, Row, Status } from '@skerry/contract'
+import { SkerryError } from '@skerry/contract'
 import { graphInventory, memoryJournal, type ProvenWorld } from '@skerry/workflow'
 import { documentOf } from '../src/agents/documents.ts'
 import { State } from '../src/engine/state.ts'
 import { tables } from '../src/engine/tables.ts'
 import { seed } from '../src/seed.ts'
-import { fakeDisk } from '../src/store/fake-disk.ts'
+import { type FakeDisk, fakeDisk } from '../src/store/fake-disk.ts'
 import { openStore } from '../src/store/index.ts'
 import type { AgentsPort, Input, World } from '../src/workflows/world.ts'
 
@@ -21,7 +21,13 @@ export type Hosts = Map<string, unknown>
 const observedOf: Record<string, Row> = {
   pool: { totalBytes: 100 * GIB, availableBytes: 90 * GIB, usedBytes: 10 * GIB },
   volume: { sizeBytes: GIB, actualBytes: 4096 },
-  vm: { power: 'Running', cause: 'api', pid: 1 },
+}
+/** A guest is as its document wants it; one of which nobody knows runs. */
+function powerOf(document: ReturnType<typeof documentOf>): Row {
+  if (document === undefined) return { power: 'Running', cause: 'api', pid: 1 }
+  const spec = document && 'spec' in document ? (document.spec as Partial<kvmDesired.VmSpec>) : {}
+  const power = spec.power?.state === 'Running' && spec.power.pause?.paused ? 'Paused' : spec.power?.state
+  return { power: power ?? 'Stopped', cause: 'api', pid: power === 'Stopped' ? null : 1 }
 }
 const facts = {
   cpuNum: 4,
@@ -45,10 +51,11 @@ export class FakeAgents implements AgentsPort {
   constructor(state: State) {
     this.#state = state
   }
-  /** Carries out everything that is desired, as agents do in time. */
+  /** Carries out everything that is desired, as agents do in time; one that is away does nothing. */
   async settle(): Promise<void> {
     const { graph } = this.#state
     for (const [key, row] of [...graph.rows('desired')]) {
+      if (graph.get('agent', row['agentUuid'] as string)?.['status'] === 'Disconnected') continue
       if (row['tombstone']) {
         this.hosts.delete(key)
         await this.#state.store.commit({ ops: [{ o: 'del', t: 'desired', k: key }] }, { actor: 'test' })
@@ -75,21 +82,45 @@ export class FakeAgents implements AgentsPort {
     }
     return true
   }
+  async remind(): Promise<void> {}
   async command(agentUuid: string, command: { noun: string; uuid: string; verb: string; input: Row }): Promise<Row> {
     if (!this.#state.graph.get('agent', agentUuid)) throw new SkerryError('agent-absent')
     const key = `${command.input['storePath']}/${command.uuid}`
     if (command.verb === 'facts') return facts
-    if (command.verb === 'download') {
-      this.hosts.set(key, command.input['url'])
+    if (command.verb === 'allow-upload') {
+      this.hosts.set(key, 'part')
+      return {}
+    }
+    if (command.verb === 'download' || command.verb === 'receive') {
+      this.hosts.set(key, command.input['url'] ?? 'received')
       return {
         installPath: '/store/images/x.qcow2',
         size: GIB,
         actualSize: 1000,
         md5: 'm',
         sha256: createHash('sha256').update(String(command.input['url'])).digest('hex'),
-        format: command.input['format'],
+        format: command.input['format'] ?? 'qcow2',
       }
     }
+    if (command.verb === 'sizes' || command.verb === 'rebase') {
+      const asked = (command.input['files'] as string[] | undefined) ?? []
+      return { files: asked.map((file) => ({ file, sizeBytes: GIB, actualBytes: 4096 })) }
+    }
+    if (command.verb === 'copy') {
+      this.hosts.set(`${agentUuid}/volume/${command.uuid}`, 'copied')
+      return { sizeBytes: GIB, actualBytes: 4096 }
+    }
+    if (command.verb === 'switch-disk' || command.verb === 'switch-back') return { switched: 'off' }
+    if (command.verb === 'connect') {
+      this.hosts.set(`server/${command.uuid}`, command.input['path'])
+      return { hostKey: `SHA256:${'A'.repeat(43)}`, totalBytes: 100 * GIB, availableBytes: 90 * GIB, usedBytes: 10 * GIB }
+    }
+    if (command.verb === 'forget') return { removed: this.hosts.delete(`server/${command.uuid}`) }
+    if (command.verb === 'link' || command.verb === 'adopt') {
+      this.hosts.set(`mine/${command.uuid}`, command.verb)
+      return { sizeBytes: GIB }
+    }
+    if (command.verb === 'unlink' || command.verb === 'release') return { done: this.hosts.delete(`mine/${command.uuid}`) }
     if (command.verb === 'remove') return { removed: this.hosts.delete(key) }
     return { how: 'acpi' }
   }
@@ -102,7 +133,7 @@ export class FakeAgents implements AgentsPort {
       generation: { incarnation: 1, seq: this.#state.graph.version('desired', key) ?? 0 },
       condition: 'Ready',
       error: null,
-      observed: observedOf[noun] ?? {},
+      observed: noun === 'vm' ? powerOf(documentOf(this.#state.graph, key)) : (observedOf[noun] ?? {}),
       at: NOW,
       bootId: 'boot1',
     }
@@ -119,15 +150,27 @@ export interface TestWorld {
   commit(change: Change): Promise<void>
 }
 
-export async function makeWorld(): Promise<TestWorld> {
+/** `ids`: what new ids are made from; another one where the log of an earlier world is opened. `empty`: without an account. */
+export async function makeWorld(o: { disk?: FakeDisk; ids?: string; empty?: boolean } = {}): Promise<TestWorld> {
   let n = 0
-  const newId = () => id(`n${n++}`)
-  const store = await openStore({ dir: '/log', disk: fakeDisk(), tables, clock: () => NOW, newId, limits: { reserveBytes: 0 } })
+  const newId = () => id(`${o.ids ?? 'n'}${n++}`)
+  const disk = o.disk ?? fakeDisk()
+  const store = await openStore({ dir: '/log', disk, tables, clock: () => NOW, newId, limits: { reserveBytes: 0 } })
   const state = new State(store)
-  await seed(state, NOW, undefined)
+  if (!o.empty) await seed(state, NOW, undefined)
   const agents = new FakeAgents(state)
   const secrets = { put: async () => newId(), shred: async () => undefined }
-  const world: World = { graph: state.graph, now: () => NOW, newId, random: () => 0.4, agents, secrets }
+  const jobs = { accept: async () => undefined, retry: async () => undefined, ended: async () => undefined }
+  const world: World = {
+    graph: state.graph,
+    now: () => NOW,
+    newId,
+    random: () => 0.4,
+    agents,
+    secrets,
+    jobs,
+    consoleSecret: (job) => job,
+  }
   return { state, agents, world, commit: (change) => state.commit(change, { actor: 'test' }) }
 }
 
@@ -147,173 +190,6 @@ export const u = {
   kvm: id('kvm'),
   storage: id('storage'),
   vrouter: id('vrouter'),
-}
-
-/** A site with one host on which a VM can be made. */
-export async function site(
-  w: TestWorld,
-  o: { lastAddresses?: number; cpu?: number; memory?: number; disk?: number } = {},
-): Promise<void> {
-  const put = (t: string, k: string, v: Row) => ({ o: 'put' as const, t, k, v })
-  const agent = (kind: string, uuid: string) =>
-    put('agent', uuid, {
-      ...base(uuid, kind),
-      kind,
-      hostUuid: u.host,
-      managementIp: '127.0.0.1',
-      bootId: 'boot1',
-      version: '1',
-      status: 'Connected',
-      machineId: id('m'),
-      publicKey: 'U',
-      sealKey: 'x',
-    })
-  const capacity = {
-    totalCapacity: 100 * GIB,
-    availableCapacity: o.disk ?? 90 * GIB,
-    totalPhysicalCapacity: 100 * GIB,
-    availablePhysicalCapacity: 90 * GIB,
-    systemUsedCapacity: 10 * GIB,
-  }
-  const service = (networkServiceType: string) => ({
-    l3NetworkUuid: u.l3,
-    networkServiceProviderUuid: VROUTER_PROVIDER,
-    networkServiceType,
-  })
-  const cpu = o.cpu ?? 40
-  const memory = o.memory ?? 16 * GIB
-  await w.commit({
-    ops: [
-      put('zone', u.zone, { ...base(u.zone, 'zone'), state: 'Enabled', type: 'zstack', isDefault: false }),
-      put('cluster', u.cluster, {
-        ...base(u.cluster, 'cluster'),
-        zoneUuid: u.zone,
-        hypervisorType: 'KVM',
-        type: 'zstack',
-        state: 'Enabled',
-      }),
-      put('host', u.host, {
-        ...base(u.host, 'host'),
-        zoneUuid: u.zone,
-        clusterUuid: u.cluster,
-        managementIp: '127.0.0.1',
-        hypervisorType: 'KVM',
-        state: 'Enabled',
-        status: 'Connected',
-        totalCpuCapacity: cpu,
-        availableCpuCapacity: cpu,
-        totalMemoryCapacity: memory,
-        availableMemoryCapacity: memory,
-        cpuNum: 4,
-        cpuSockets: 1,
-        architecture: 'x86_64',
-        osDistribution: 'debian',
-        osRelease: '12',
-        osVersion: '12',
-        domainType: 'qemu',
-        bootId: 'boot1',
-        disconnectCause: null,
-      }),
-      agent('kvm', u.kvm),
-      agent('storage', u.storage),
-      agent('vrouter', u.vrouter),
-      put('primaryStorage', u.ps, {
-        ...base(u.ps, 'ps'),
-        zoneUuid: u.zone,
-        url: '/ps',
-        mountPath: '/ps',
-        type: 'LocalStorage',
-        state: 'Enabled',
-        status: 'Connected',
-        attachedClusterUuids: [u.cluster],
-        ...capacity,
-      }),
-      put('localStorageHost', `${u.ps}:${u.host}`, {
-        uuid: `${u.ps}:${u.host}`,
-        primaryStorageUuid: u.ps,
-        hostUuid: u.host,
-        status: 'Connected',
-        ...capacity,
-      }),
-      put('backupStorage', u.bs, {
-        ...base(u.bs, 'bs'),
-        url: '/store',
-        type: 'ImageStoreBackupStorage',
-        state: 'Enabled',
-        status: 'Connected',
-        totalCapacity: 100 * GIB,
-        availableCapacity: 90 * GIB,
-        attachedZoneUuids: [u.zone],
-        hostname: '127.0.0.1',
-        agentUuid: u.storage,
-      }),
-      put('l2Network', u.l2, {
-        ...base(u.l2, 'l2'),
-        zoneUuid: u.zone,
-        physicalInterface: 'none',
-        type: 'L2NoVlanNetwork',
-        vSwitchType: 'LinuxBridge',
-        attachedClusterUuids: [u.cluster],
-      }),
-      put('l3Network', u.l3, {
-        ...base(u.l3, 'l3'),
-        type: 'L3BasicNetwork',
-        zoneUuid: u.zone,
-        l2NetworkUuid: u.l2,
-        state: 'Enabled',
-        dns: [],
-        networkServices: ['DHCP', 'DNS', 'SNAT'].map(service),
-        system: false,
-        category: 'Private',
-        ipVersion: 4,
-        enableIPAM: true,
-        routerAgentUuid: null,
-        routerUplink: null,
-      }),
-      put('ipRange', u.range, {
-        ...base(u.range, 'range'),
-        l3NetworkUuid: u.l3,
-        startIp: '10.0.0.2',
-        endIp: `10.0.0.${1 + (o.lastAddresses ?? 200)}`,
-        netmask: '255.255.255.0',
-        gateway: '10.0.0.1',
-        networkCidr: '10.0.0.0/24',
-        ipVersion: 4,
-        prefixLen: 24,
-        ipRangeType: 'Normal',
-      }),
-      put('image', u.image, {
-        ...base(u.image, 'image'),
-        state: 'Enabled',
-        status: 'Ready',
-        size: GIB,
-        actualSize: 1000,
-        md5Sum: 'm',
-        url: 'file:///x',
-        mediaType: 'RootVolumeTemplate',
-        type: 'zstack',
-        platform: 'Linux',
-        architecture: 'x86_64',
-        format: 'qcow2',
-        system: false,
-        virtio: true,
-        sha256: 'a'.repeat(64),
-        deletedAt: null,
-        backupStorageRefs: [{ imageUuid: u.image, backupStorageUuid: u.bs, installPath: '', status: 'Ready' }],
-      }),
-      put('instanceOffering', u.offering, {
-        ...base(u.offering, 'offering'),
-        cpuNum: 1,
-        cpuSpeed: 0,
-        memorySize: GIB / 4,
-        type: 'UserVm',
-        allocatorStrategy: 'LeastVmPreferredHostAllocatorStrategy',
-        sortKey: 0,
-        state: 'Enabled',
-      }),
-    ],
-  })
-  await w.agents.settle()
 }
 
 export const input = (uuid: string, table: string, params: Row = {}): Input => ({ uuid, table, params, accountUuid: 'test' })

@@ -7,8 +7,8 @@ import type { SourceFile, WorkspacePackage } from './packages.ts'
 const LAYERS: readonly { names: RegExp; peers: boolean }[] = [
   { names: /^contract$/, peers: false },
   { names: /^(graph|query|ring)$/, peers: true },
-  { names: /^(bus|workflow|reconcile|host|libvirt|plugin)$/, peers: false },
-  { names: /^(agent|sdk|testkit)$/, peers: false },
+  { names: /^(backup|bus|workflow|reconcile|host|libvirt|plugin)$/, peers: false },
+  { names: /^(agent|console|sdk|testkit)$/, peers: false },
   { names: /^(agent-[a-z]+|controller|cli|web|mcp)$/, peers: false },
   { names: /^(simulator|deploy)$/, peers: false },
   { names: /^test$/, peers: false },

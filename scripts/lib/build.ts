@@ -1,9 +1,9 @@
 /** `scripts/build [name…]`: makes the bundles, skips those whose inputs have not changed. */
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'tsup'
-import { type Bundle, bundleOptions, bundles, INPUTS } from './bundles.ts'
+import { type Bundle, bundleOptions, bundles, CONSOLE_PAGE, consolePageOptions, INPUTS } from './bundles.ts'
 import { inputHash } from './input-hash.ts'
 import { copyNative } from './native.ts'
 
@@ -38,7 +38,11 @@ async function make(bundle: Bundle, inputs: string): Promise<void> {
   try {
     await mkdir(next, { recursive: true })
     await build({ ...bundleOptions(bundle), outDir: next, config: false })
-    if (bundle.native) await copyNative(join(root, bundle.native.from), bundle.native.names, next)
+    if (bundle.consolePage) await makeConsolePage(join(next, 'console-page'))
+    if (bundle.native) {
+      const absent = await copyNative(join(root, bundle.native.from), bundle.native.names, next)
+      if (absent.length > 0) console.log(`${bundle.name}: built without ${absent.join(', ')}, not installed on this machine`)
+    }
     const manifest = { name: `skerry-${bundle.name}`, private: true, type: 'module' }
     await writeFile(join(next, 'package.json'), `${JSON.stringify(manifest)}\n`)
     await writeFile(join(next, '.content'), await contentHash(next))
@@ -50,6 +54,11 @@ async function make(bundle: Bundle, inputs: string): Promise<void> {
   } finally {
     await rm(next, { recursive: true, force: true })
   }
+}
+
+async function makeConsolePage(folder: string): Promise<void> {
+  await build({ ...consolePageOptions(folder), config: false })
+  await copyFile(join(root, CONSOLE_PAGE, 'index.html'), join(folder, 'index.html'))
 }
 
 /** What the bundle is, whatever it was made from: a service restarts only when this changes. Source maps don't count. */

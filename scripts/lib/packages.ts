@@ -31,7 +31,7 @@ export async function readPackages(root: string): Promise<WorkspacePackage[]> {
       return {
         name: String(manifest.name).replace('@skerry/', ''),
         folder,
-        dependencies: Object.keys(manifest.dependencies ?? {}),
+        dependencies: Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies }),
         devDependencies: Object.keys(manifest.devDependencies ?? {}),
         src: folder === 'test' ? [] : await sources(root, join(root, folder, 'src')),
         test: await sources(root, join(root, folder, folder === 'test' ? '' : 'test')),

@@ -44,7 +44,10 @@ export async function until<T>(
     } catch (error) {
       last = error
     }
-    if (Date.now() > end) throw new Error(`waited ${ms} ms in vain for ${what}`, { cause: last })
+    if (Date.now() > end) {
+      const why = last instanceof Error ? `: ${last.message}` : ''
+      throw new Error(`waited ${ms} ms in vain for ${what}${why}`, { cause: last })
+    }
     await sleep(100)
   }
 }
@@ -52,7 +55,7 @@ export async function until<T>(
 export type Program = 'controller' | `agent-${AgentKind}`
 
 /** One process of the site: its arguments stay, so that it can be started again as it was. */
-class Service {
+export class Service {
   readonly name: Program
   readonly #argv: readonly string[]
   readonly #env: Record<string, string>
@@ -91,6 +94,7 @@ export interface TestSite {
   url: string
   client: Client
   nats: TestNats
+  /** another one after a boot of the host */
   libvirtd: LibvirtdHandle
   services: Record<Program, Service>
   /** Calls an API and waits for its end; gives the inventory. Throws SkerryError. */
@@ -102,7 +106,8 @@ export interface TestSite {
 
 const KINDS: readonly AgentKind[] = ['kvm', 'storage', 'vrouter']
 
-export async function startSite(): Promise<TestSite> {
+/** `adminPassword`: the controller is started as `up` does it, with this password in a file and all keys of the site. */
+export async function startSite({ adminPassword }: { adminPassword?: string } = {}): Promise<TestSite> {
   const dir = await mkdtemp(join(tmpdir(), 'skerry-site-'))
   // dnsmasq and qemu run as other users: they must be able to pass through.
   await chmod(dir, 0o755)
@@ -110,14 +115,12 @@ export async function startSite(): Promise<TestSite> {
   const libvirtd = await startLibvirtd({ dir: await folder(dir, 'libvirt') })
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const services = { controller: new Service('controller', await controllerArgs(dir, nats, port), dir) } as Record<
-    Program,
-    Service
-  >
+  const argv = adminPassword ? await argsOfUp(dir, nats, { port, adminPassword }) : await controllerArgs(dir, nats, port)
+  const services = { controller: new Service('controller', argv, dir) } as Record<Program, Service>
   services.controller.start()
   await ready(url)
   const client = createClient({ baseUrl: url })
-  await client.login('admin', 'password')
+  await client.login('admin', adminPassword ?? 'password')
   for (const kind of KINDS) services[`agent-${kind}`] = await enrolled(kind, { dir, url, client, uri: libvirtd.uri })
   await until('three connected agents', READY_MS, async () => {
     const { inventories } = (await client.query('agent', { q: ['status=Connected'] })) as { inventories: Row[] }
@@ -132,7 +135,7 @@ async function folder(dir: string, name: string): Promise<string> {
   return path
 }
 
-async function controllerArgs(dir: string, nats: TestNats, port: number): Promise<string[]> {
+export async function controllerArgs(dir: string, nats: TestNats, port: number): Promise<string[]> {
   const secret = async (name: string, text: string) => {
     const file = join(dir, name)
     await writeFile(file, text, { mode: 0o600 })
@@ -153,6 +156,25 @@ async function controllerArgs(dir: string, nats: TestNats, port: number): Promis
     await secret('ca.pem', nats.ca!.certPem),
     '--nats-account-seed',
     await secret('account.seed', accountSeed),
+  ]
+}
+
+/** As `up` starts it: with all keys of the site, and the first password in a file. */
+async function argsOfUp(dir: string, nats: TestNats, o: { port: number; adminPassword: string }): Promise<string[]> {
+  const secret = async (name: string, text: string) => {
+    const file = join(dir, name)
+    await writeFile(file, text, { mode: 0o600 })
+    return file
+  }
+  return [
+    ...['--state-dir', await folder(dir, 'controller'), '--http-port', String(o.port), '--nats-url', nats.url],
+    ...[
+      '--nats-ca',
+      await secret('ca.pem', nats.ca!.certPem),
+      '--nats-site',
+      await secret('site.json', JSON.stringify(nats.site)),
+    ],
+    ...['--admin-password-file', await secret('admin.password', o.adminPassword)],
   ]
 }
 
@@ -180,8 +202,8 @@ async function enrolled(kind: AgentKind, o: { dir: string; url: string; client: 
 const ready = (url: string) => until(`a ready controller at ${url}`, READY_MS, async () => (await fetch(`${url}/readyz`)).ok)
 
 function site(parts: Pick<TestSite, 'dir' | 'url' | 'client' | 'nats' | 'libvirtd' | 'services'>): TestSite {
-  const { client, services, url, nats, libvirtd, dir } = parts
-  return {
+  const { client, services, url, nats, dir } = parts
+  const own: TestSite = {
     ...parts,
     async call(api, params) {
       const sync = apis.find((a) => a.api.api === api)?.api.sync
@@ -195,9 +217,10 @@ function site(parts: Pick<TestSite, 'dir' | 'url' | 'client' | 'nats' | 'libvirt
     },
     async stop() {
       for (const service of Object.values(services)) await service.end('SIGTERM')
-      await libvirtd.stop({ destroyDomains: true })
+      await own.libvirtd.stop({ destroyDomains: true })
       await nats.stop()
       if (process.env['SKERRY_KEEP'] !== '1') await rm(dir, { recursive: true, force: true })
     },
   }
+  return own
 }

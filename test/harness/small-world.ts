@@ -3,6 +3,7 @@ import { VROUTER_PROVIDER } from '@skerry/contract'
 import { MANAGEMENT_IP, type SmallSite } from './small-site.ts'
 
 export const IMAGE_FILE = '/data/home/tiny.qcow2'
+export const ISO_FILE = '/data/home/installer.iso'
 const MIB = 1024 ** 2
 
 export interface SmallWorld {
@@ -20,7 +21,7 @@ export interface SmallWorld {
 }
 
 /** A stand-alone qcow2 of 64 MiB as a user's own file; the fake qemu-img makes sparse files, this one has all its bytes. */
-export async function putUserImage({ machine }: SmallSite, path = IMAGE_FILE): Promise<void> {
+export async function putUserImage({ machine }: Pick<SmallSite, 'machine'>, path = IMAGE_FILE): Promise<void> {
   const { host } = machine
   host.disk.makeDir(path.slice(0, path.lastIndexOf('/')), 0o755)
   await host.qemuImg.create({ path, format: 'qcow2', sizeBytes: 64 * MIB })
@@ -30,8 +31,20 @@ export async function putUserImage({ machine }: SmallSite, path = IMAGE_FILE): P
   host.disk.put(path, bytes)
 }
 
+/** A user's own file with an ISO 9660 volume descriptor and nothing else. */
+export function putUserIso({ machine }: Pick<SmallSite, 'machine'>, path = ISO_FILE, text = 'CD001'): void {
+  const { host } = machine
+  host.disk.makeDir(path.slice(0, path.lastIndexOf('/')), 0o755)
+  const bytes = new Uint8Array(64 * 1024)
+  bytes.set([1, ...Buffer.from(text), 1], 32_768)
+  host.disk.put(path, bytes)
+}
+
 /** @param o.cidr of the network; `l3` gets all of its addresses */
-export async function makeSmallWorld(site: SmallSite, o: { cidr?: string } = {}): Promise<SmallWorld> {
+export async function makeSmallWorld(
+  site: Pick<SmallSite, 'client' | 'machine'>,
+  o: { cidr?: string } = {},
+): Promise<SmallWorld> {
   const { client } = site
   await putUserImage(site)
   const access = { username: 'root', password: 'unused' }

@@ -1,44 +1,57 @@
 /** Every API that ZStack's clients can reach, called once with sense and in an order that works: from nothing to a VM and back. */
-import { type Row, VROUTER_PROVIDER } from '@skerry/contract'
+import { FakeSftp } from '@skerry/agent-storage'
+import { ADMIN_ACCOUNT, type Row, VROUTER_PROVIDER } from '@skerry/contract'
 import { MANAGEMENT_IP } from './small-site.ts'
-import { IMAGE_FILE } from './small-world.ts'
+import { IMAGE_FILE, ISO_FILE } from './small-world.ts'
+import { asks, engine, group, groups, keys, schedule, webhooks } from './tour-engine.ts'
+import { identity } from './tour-identity.ts'
+import { lookAfter, type Made, type Stop, stop } from './tour-stop.ts'
 import { sha512 } from './zstack-client.ts'
 
-/** uuids of what was made so far, by name. */
-export type Made = Record<string, string>
-
-export interface Stop {
-  api: string
-  params(made: Made): Row
-  /** name under which the uuid of the answer's inventory is kept */
-  keep?: string
-}
+export type { Made, Stop } from './tour-stop.ts'
 
 const MIB = 1024 ** 2
+/** Of a storage server that is there: `tourServers`. */
+const SFTP_HOST = 'store.tour.test'
+export function tourServers(): FakeSftp {
+  const sftp = new FakeSftp()
+  sftp.server(SFTP_HOST)
+  return sftp
+}
 const PRIVATE = { username: 'root', password: 'unused' }
-const stop = (api: string, params: Row | ((made: Made) => Row) = {}, keep?: string): Stop => ({
-  api,
-  params: typeof params === 'function' ? params : () => params,
-  ...(keep ? { keep } : {}),
-})
-/** Update, disable, enable, and both forms of the query. */
-const lookAfter = (noun: string, key: string, o: { state?: boolean; byUuid?: boolean } = {}): Stop[] => [
-  stop(`Update${noun}`, (m) => ({ uuid: m[key], description: 'seen on the tour' })),
-  ...(o.state === false
-    ? []
-    : ['disable', 'enable'].map((stateEvent) => stop(`Change${noun}State`, (m) => ({ uuid: m[key], stateEvent })))),
-  stop(`Query${noun}`),
-  ...(o.byUuid === false ? [] : [stop(`Query${noun}`, (m) => ({ uuid: m[key] }))]),
+const onZone = (m: Made) => ({ resourceUuid: m['zone'], resourceType: 'ZoneVO' })
+const tags: Stop[] = [
+  stop('CreateSystemTag', (m) => ({ ...onZone(m), tag: 'host::reservedMemory::1G' }), 'systemTag'),
+  stop('CreateSystemTags', (m) => ({ ...onZone(m), tags: ['host::reservedCpu::5'] })),
+  stop('UpdateSystemTag', (m) => ({ uuid: m['systemTag'], tag: 'host::reservedMemory::2G' })),
+  stop('QuerySystemTag'),
+  stop('QuerySystemTag', (m) => ({ uuid: m['systemTag'] })),
+  stop('CreateUserTag', (m) => ({ ...onZone(m), tag: 'on tour' }), 'userTag'),
+  stop('QueryUserTag'),
+  stop('QueryUserTag', (m) => ({ uuid: m['userTag'] })),
+  stop('DeleteTag', (m) => ({ uuid: m['userTag'] })),
+  stop('CreateTag', { name: 'tour', value: 'tour', color: '#ff0000' }, 'tagPattern'),
+  stop('UpdateTag', (m) => ({ uuid: m['tagPattern'], description: 'seen on the tour' })),
+  stop('AttachTagToResources', (m) => ({ tagUuid: m['tagPattern'], resourceUuids: [m['zone']] })),
+  stop('QueryTag'),
+  stop('QueryTag', (m) => ({ uuid: m['tagPattern'] })),
+  stop('DetachTagFromResources', (m) => ({ tagUuid: m['tagPattern'], resourceUuids: [m['zone']] })),
 ]
 
 const grounds: Stop[] = [
   stop('GetVersion'),
   stop('IsReadyToGo'),
+  stop('GetCurrentTime'),
+  ...['Hypervisor', 'PrimaryStorage', 'BackupStorage', 'L2Network', 'L3Network'].map((kind) => stop(`Get${kind}Types`)),
+  stop('GetVolumeFormat'),
+  stop('GetHostAllocatorStrategies'),
+  stop('GetPrimaryStorageAllocatorStrategies'),
   stop('QueryManagementNode'),
   stop('QueryAccount'),
   stop('QueryNetworkServiceProvider'),
-  stop('CreateZone', { name: 'zone', description: 'où est-ce', systemTags: ['a::b'], userTags: ['u'] }, 'zone'),
+  stop('CreateZone', { name: 'zone', description: 'où est-ce', systemTags: ['host::reservedCpu::4'], userTags: ['u'] }, 'zone'),
   ...lookAfter('Zone', 'zone'),
+  ...tags,
   stop('CreateCluster', (m) => ({ name: 'cluster', zoneUuid: m['zone'], hypervisorType: 'KVM' }), 'cluster'),
   ...lookAfter('Cluster', 'cluster'),
   stop(
@@ -49,6 +62,7 @@ const grounds: Stop[] = [
   ...lookAfter('Host', 'host'),
   stop('UpdateKVMHost', (m) => ({ uuid: m['host'], username: 'admin', password: 'other' })),
   stop('ReconnectHost', (m) => ({ uuid: m['host'] })),
+  stop('GetCpuMemoryCapacity', (m) => ({ hostUuids: [m['host']] })),
 ]
 
 const storage: Stop[] = [
@@ -61,13 +75,33 @@ const storage: Stop[] = [
   stop('AttachBackupStorageToZone', (m) => ({ zoneUuid: m['zone'], backupStorageUuid: m['images'] })),
   ...lookAfter('BackupStorage', 'images'),
   stop('QueryImageStoreBackupStorage'),
+  stop('QueryImageStoreBackupStorage', (m) => ({ uuid: m['images'] })),
   stop('ReconnectBackupStorage', (m) => ({ uuid: m['images'] })),
+  stop('UpdateImageStoreBackupStorage', (m) => ({ uuid: m['images'], username: 'admin', sshPort: 2222 })),
+  stop('ReconnectImageStoreBackupStorage', (m) => ({ uuid: m['images'] })),
+  stop('AddSftpBackupStorage', { name: 'server', hostname: SFTP_HOST, url: '/srv/images', ...PRIVATE }, 'server'),
+  stop('UpdateSftpBackupStorage', (m) => ({ uuid: m['server'], description: 'seen on the tour', sshPort: 2222 })),
+  stop('ReconnectSftpBackupStorage', (m) => ({ uuid: m['server'] })),
+  stop('QuerySftpBackupStorage'),
+  stop('QuerySftpBackupStorage', (m) => ({ uuid: m['server'] })),
+  stop('DeleteBackupStorage', (m) => ({ uuid: m['server'] })),
   stop(
     'AddImage',
     (m) => ({ name: 'tiny', url: `file://${IMAGE_FILE}`, backupStorageUuids: [m['images']], format: 'qcow2' }),
     'image',
   ),
   ...lookAfter('Image', 'image'),
+  stop(
+    'AddImage',
+    (m) => ({ name: 'sent', url: 'upload://disk.qcow2', backupStorageUuids: [m['images']], format: 'qcow2' }),
+    'uploaded',
+  ),
+  stop('GetUploadImageJobDetails', (m) => ({ imageId: m['uploaded'] })),
+  stop(
+    'AddImage',
+    (m) => ({ name: 'installer', url: `file://${ISO_FILE}`, backupStorageUuids: [m['images']], mediaType: 'ISO', format: 'iso' }),
+    'iso',
+  ),
 ]
 
 const networks: Stop[] = [
@@ -97,8 +131,21 @@ const networks: Stop[] = [
     l3NetworkUuid: m['l3'],
     networkServices: { [VROUTER_PROVIDER]: ['DHCP', 'DNS', 'SNAT'] },
   })),
+  stop('GetNetworkServiceTypes'),
   stop('GetFreeIp', (m) => ({ l3NetworkUuid: m['l3'], limit: 3 })),
+  stop('GetFreeIpOfL3Network', (m) => ({ l3NetworkUuid: m['l3'], limit: 3 })),
+  stop('GetFreeIpOfIpRange', (m) => ({ ipRangeUuid: m['range'], limit: 3 })),
+  stop('GetCandidateClustersForAttachingL2Network', (m) => ({ l2NetworkUuid: m['l2'], limit: 3 })),
+  stop('GetCandidateL2NetworksForAttachingCluster', (m) => ({ clusterUuid: m['cluster'] })),
+  stop('GetIpAddressCapacity', (m) => ({ l3NetworkUuids: [m['l3']] })),
   stop('CheckIpAvailability', (m) => ({ l3NetworkUuid: m['l3'], ip: '10.0.0.50', arpCheck: false })),
+]
+
+/** What a guest is told: said, read and taken back. */
+const told = (what: string, said: Row): Stop[] => [
+  stop(`SetVm${what}`, (m) => ({ uuid: m['vm'], ...said })),
+  stop(`GetVm${what}`, (m) => ({ uuid: m['vm'] })),
+  stop(`DeleteVm${what}`, (m) => ({ uuid: m['vm'] })),
 ]
 
 const guests: Stop[] = [
@@ -106,6 +153,9 @@ const guests: Stop[] = [
   ...lookAfter('InstanceOffering', 'offering'),
   stop('CreateDiskOffering', { name: 'disk', diskSize: 128 * MIB }, 'disk'),
   ...lookAfter('DiskOffering', 'disk'),
+  group,
+  stop('CreateDataVolume', (m) => ({ name: 'data', diskOfferingUuid: m['disk'] }), 'data'),
+  ...['disable', 'enable'].map((stateEvent) => stop('ChangeVolumeState', (m) => ({ uuid: m['data'], stateEvent }))),
   stop(
     'CreateVmInstance',
     (m) => ({
@@ -120,12 +170,59 @@ const guests: Stop[] = [
     'vm',
   ),
   ...lookAfter('VmInstance', 'vm', { state: false }),
+  ...['first', 'second'].map((name) => stop('CreateVolumeSnapshot', (m) => ({ volumeUuid: m['volume'], name }), name)),
   stop('QueryVmNic'),
+  ...lookAfter('VolumeSnapshot', 'first', { state: false }),
+  stop('QueryVolumeSnapshotTree'),
+  stop('GetVolumeSnapshotSize', (m) => ({ uuid: m['first'] })),
+  stop('CreateDataVolumeFromVolumeSnapshot', (m) => ({ name: 'copy', volumeSnapshotUuid: m['first'] }), 'copy'),
+  ...['DeleteDataVolume', 'ExpungeDataVolume'].map((api) => stop(api, (m) => ({ uuid: m['copy'] }))),
+  stop('DeleteVolumeSnapshot', (m) => ({ uuid: m['first'] })),
+  stop('CreateVolumeSnapshot', (m) => ({ volumeUuid: m['volume'], name: 'third' }), 'third'),
+  stop('BatchDeleteVolumeSnapshot', (m) => ({ uuids: [m['third']] })),
   stop('QueryIpAddress'),
   stop('QueryVolume'),
+  stop('GetDataVolumeAttachableVm', (m) => ({ volumeUuid: m['data'] })),
+  stop('AttachDataVolumeToVm', (m) => ({ vmInstanceUuid: m['vm'], volumeUuid: m['data'] })),
+  stop('ResizeDataVolume', (m) => ({ uuid: m['data'], size: 256 * MIB })),
+  stop('DetachDataVolumeFromVm', (m) => ({ uuid: m['data'] })),
+  stop('DeleteDataVolume', (m) => ({ uuid: m['data'] })),
+  stop('RecoverDataVolume', (m) => ({ uuid: m['data'] })),
+  stop('DeleteDataVolume', (m) => ({ uuid: m['data'] })),
+  stop('ExpungeDataVolume', (m) => ({ uuid: m['data'] })),
+  stop('GetCandidateIsoForAttachingVm', (m) => ({ vmInstanceUuid: m['vm'] })),
+  stop('GetCandidateVmForAttachingIso', (m) => ({ isoUuid: m['iso'] })),
+  stop('AttachIsoToVmInstance', (m) => ({ vmInstanceUuid: m['vm'], isoUuid: m['iso'] })),
+  stop('QueryVmCdRom'),
+  stop('DetachIsoFromVmInstance', (m) => ({ vmInstanceUuid: m['vm'], isoUuid: m['iso'] })),
+  stop('ResizeRootVolume', (m) => ({ uuid: m['volume'], vmInstanceUuid: m['vm'], size: 256 * MIB })),
+  ...keys,
+  ...schedule,
+  ...asks,
+  ...groups,
   stop('RequestConsoleAccess', (m) => ({ vmInstanceUuid: m['vm'] })),
   stop('RebootVmInstance', (m) => ({ uuid: m['vm'] })),
+  ...['Pause', 'Resume'].map((verb) => stop(`${verb}VmInstance`, (m) => ({ uuid: m['vm'] }))),
+  ...['ConsoleAddress', 'BootOrder', 'Capabilities'].map((what) => stop(`GetVm${what}`, (m) => ({ uuid: m['vm'] }))),
+  stop('GetVmsCapabilities', (m) => ({ vmUuids: [m['vm']] })),
+  ...told('Hostname', { hostname: 'web' }),
+  ...told('SshKey', { SshKey: `ssh-ed25519 ${'A'.repeat(68)} me` }),
+  stop('SetVmBootOrder', (m) => ({ uuid: m['vm'], bootOrder: ['CdRom', 'HardDisk'] })),
+  stop('GetVmAttachableDataVolume', (m) => ({ vmInstanceUuid: m['vm'] })),
+  stop('CreateL3Network', (m) => ({ name: 'second', l2NetworkUuid: m['l2'] }), 'secondL3'),
+  stop('AddIpRangeByNetworkCidr', (m) => ({ name: 'second', l3NetworkUuid: m['secondL3'], networkCidr: '10.1.0.0/24' })),
+  stop('AttachL3NetworkToVm', (m) => ({ vmInstanceUuid: m['vm'], l3NetworkUuid: m['secondL3'] })),
+  stop('DetachL3NetworkFromVm', (m) => ({ vmNicUuid: m['nic'] })),
+  stop('DeleteL3Network', (m) => ({ uuid: m['secondL3'] })),
+  stop('GetVmAttachableL3Network', (m) => ({ vmInstanceUuid: m['vm'] })),
+  stop('GetVolumeCapabilities', (m) => ({ uuid: m['volume'] })),
+  stop('SetVolumeQos', (m) => ({ uuid: m['volume'], totalIOPS: 500 })),
+  stop('GetVolumeQos', (m) => ({ uuid: m['volume'] })),
+  stop('DeleteVolumeQos', (m) => ({ uuid: m['volume'], mode: 'all' })),
   stop('StopVmInstance', (m) => ({ uuid: m['vm'], type: 'cold' })),
+  stop('GetVmStartingCandidateClustersHosts', (m) => ({ uuid: m['vm'] })),
+  stop('ChangeInstanceOffering', (m) => ({ vmInstanceUuid: m['vm'], instanceOfferingUuid: m['offering'] })),
+  stop('RevertVolumeFromSnapshot', (m) => ({ uuid: m['second'] })),
   stop('StartVmInstance', (m) => ({ uuid: m['vm'] })),
   stop('DestroyVmInstance', (m) => ({ uuid: m['vm'], deleteMode: '' })),
   stop('RecoverVmInstance', (m) => ({ uuid: m['vm'] })),
@@ -133,11 +230,29 @@ const guests: Stop[] = [
   stop('ExpungeVmInstance', (m) => ({ uuid: m['vm'] })),
 ]
 
+const calls: Stop[] = [
+  stop('CreateAccessKey', { accountUuid: ADMIN_ACCOUNT, userUuid: ADMIN_ACCOUNT, description: 'of a program' }, 'key'),
+  stop('QueryAccessKey'),
+  ...['disable', 'enable'].map((stateEvent) => stop('ChangeAccessKeyState', (m) => ({ uuid: m['key'], stateEvent }))),
+  stop('DeleteAccessKey', (m) => ({ uuid: m['key'] })),
+  stop(
+    'SubmitLongJob',
+    (m) => ({ jobName: 'APIUpdateZoneMsg', jobData: JSON.stringify({ uuid: m['zone'], name: 'by and by' }) }),
+    'longJob',
+  ),
+  stop('QueryLongJob', (m) => ({ uuid: m['longJob'] })),
+  stop('UpdateLongJob', (m) => ({ uuid: m['longJob'], name: 'renamed' })),
+  stop('RerunLongJob', (m) => ({ uuid: m['longJob'] })),
+  stop('DeleteLongJob', (m) => ({ uuid: m['longJob'] })),
+]
+
 const wayBack: Stop[] = [
   stop('DeleteImage', (m) => ({ uuid: m['image'] })),
   stop('RecoverImage', (m) => ({ imageUuid: m['image'] })),
   stop('DeleteImage', (m) => ({ uuid: m['image'] })),
   stop('ExpungeImage', (m) => ({ imageUuid: m['image'] })),
+  stop('DeleteImage', (m) => ({ uuid: m['iso'] })),
+  stop('ExpungeImage', (m) => ({ imageUuid: m['iso'] })),
   stop('DetachNetworkServiceFromL3Network', (m) => ({
     l3NetworkUuid: m['l3'],
     networkServices: { [VROUTER_PROVIDER]: ['DHCP', 'DNS', 'SNAT'] },
@@ -155,6 +270,7 @@ const wayBack: Stop[] = [
   stop('DeleteCluster', (m) => ({ uuid: m['cluster'] })),
   stop('DeleteZone', (m) => ({ uuid: m['zone'] })),
   stop('LogInByAccount', { accountName: 'admin', password: sha512('password') }, 'session'),
+  stop('RenewSession', (m) => ({ sessionUuid: m['session'], duration: 3600 })),
   stop('ValidateSession', (m) => ({ sessionUuid: m['session'] })),
   stop('LogOut', (m) => ({ sessionUuid: m['session'] })),
 ]
@@ -168,7 +284,17 @@ export const outward: readonly Stop[] = [
     0,
     guests.findIndex((s) => s.api === 'QueryVmNic'),
   ),
+  ...[...keys, ...schedule, ...webhooks].filter(({ keep }) => keep !== undefined && keep !== 'madeKey'),
 ]
 
-/** Nothing is left of it at its end but jobs. `UpdateVolume` and `GetTaskProgress` need ids that only answers tell. */
-export const tour: readonly Stop[] = [...grounds, ...storage, ...networks, ...guests, ...wayBack]
+/** Nothing is left of it at its end but jobs. `UpdateVolume` and `GetTaskProgress` need ids that only answers tell; `nic` is the newest card. */
+export const tour: readonly Stop[] = [
+  ...grounds,
+  ...storage,
+  ...networks,
+  ...guests,
+  ...calls,
+  ...engine,
+  ...identity,
+  ...wayBack,
+]

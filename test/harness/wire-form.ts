@@ -1,8 +1,23 @@
 /** What holds of every body of ZStack's dialect, whatever it is about; each function gives what is wrong, in words. */
 import { existsSync, readFileSync } from 'node:fs'
-import { type Api, baseFields, type Resource, type Row, resourceOf, resources } from '@skerry/contract'
+import {
+  type Api,
+  baseFields,
+  memberClasses,
+  type Resource,
+  type Row,
+  replyMembers,
+  resourceOf,
+  resources,
+} from '@skerry/contract'
 
 /** `MMM d, yyyy h:mm:ss AM|PM`, plain spaces. */
+/** The reference lacks some, the map of the Java SDK (5.2.0) holds them; each is compared with them beside the routes. */
+const besides = [
+  ...Object.values(resources as Record<string, Resource>).flatMap(({ inventory }) => inventory?.java ?? []),
+  ...memberClasses,
+]
+
 export const ZSTACK_DATE =
   /^(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ([1-9]|[12]\d|3[01]), \d{4} ([1-9]|1[0-2]):[0-5]\d:[0-5]\d (AM|PM)$/
 const ISO_DATE = /^\d{4}-\d\d-\d\dT/
@@ -44,8 +59,11 @@ const timeFields = new Set(
       .map(([name]) => name),
   ),
 )
-/** Longs of ZStack that are epoch milliseconds by their own definition (TaskProgressInventory.time). */
-const EPOCH_FIELDS = new Set(['time'])
+/** Longs of ZStack that are epoch milliseconds by their own definition (TaskProgressInventory.time, PriceInventory, Spending). */
+const EPOCH_FIELDS = new Set([
+  ...['MillionSeconds', 'time', 'dateInLong', 'endDateInLong'],
+  ...['dateStart', 'dateEnd', 'startTime', 'endTime'],
+])
 const looksLikeEpoch = (value: number) => value > 1_500_000_000_000 && value < 2_500_000_000_000
 
 /** Dates in their one form, no nulls, whole numbers. */
@@ -79,13 +97,14 @@ export function wrongSchema(api: Api, body: Row): string[] {
     const value = at(body, path)
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       wrong.push(`schema names ${path}, which is no object`)
-    if (reference && !Object.values(reference.classes).includes(name))
+    if (reference && ![...Object.values(reference.classes), ...besides].includes(name))
       wrong.push(`schema names class ${name}, which the SDK does not know`)
   }
-  const java = of?.inventory?.java
+  const java = of?.inventory?.java ?? replyMembers(api.api)['inventories']
   const tops = [
     ...(body['inventory'] ? ['inventory'] : []),
-    ...((body['inventories'] as Row[] | undefined) ?? []).map((_, i) => `inventories[${i}]`),
+    // Some answers have a map there, whose values are of no one class.
+    ...(Array.isArray(body['inventories']) ? body['inventories'].map((_, i) => `inventories[${i}]`) : []),
   ]
   for (const path of tops) if (schema?.[path] !== java) wrong.push(`schema says ${schema?.[path]} of ${path}, not ${java}`)
   const known = of && reference?.classes[of.inventory!.sdk]
@@ -124,13 +143,15 @@ export function wrongTypes(api: Api, body: Row): string[] {
   const declared = reference.results[api.api]
   if (declared) compare(body, declared, '')
   const sdk =
-    api.result.kind === 'fields' || api.result.kind === 'empty'
+    api.result.kind === 'fields' || api.result.kind === 'empty' || api.result.kind === 'lists'
       ? undefined
       : (api.result.inventory ?? resourceOf(api.result.of)?.inventory?.sdk)
+  // Without a class `inventories` may be anything, also a map.
+  if (!sdk) return wrong
   const inventories = [
     ...(body['inventory'] ? [body['inventory']] : []),
     ...((body['inventories'] as unknown[] | undefined) ?? []),
   ] as Row[]
-  if (sdk) for (const inventory of inventories) compare(inventory, fieldsOf(sdk), `${sdk}.`)
+  for (const inventory of inventories) compare(inventory, fieldsOf(sdk), `${sdk}.`)
   return wrong
 }

@@ -1,4 +1,4 @@
-/** Requests that are bad as such, and a site that is short of something: a clear error, nothing changed, nothing leaked (issue 2, item 5). */
+/** Requests that are bad as such, and a site that is short of something: a clear error, nothing changed, nothing leaked. */
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import type { Row } from '@skerry/contract'

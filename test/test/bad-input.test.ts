@@ -1,4 +1,4 @@
-/** Bad input on the real engine: a clear error, nothing changed, nothing leaked, and the site as well as before (issue 2, item 5). */
+/** Bad input on the real engine: a clear error, nothing changed, nothing leaked, and the site as well as before. */
 import type { Row } from '@skerry/contract'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { OwnClient } from '../harness/own-client.ts'
@@ -144,7 +144,14 @@ const cases: Case[] = [
     [409, 'vm-illegal-state'],
     /Running.*Destroyed/,
   ],
-  ['a deletion of what is in use', 'DeleteCluster', () => ({ uuid: w.cluster }), 'SYS.1006', [409, 'in-use'], /vm/],
+  [
+    'a detachment of what is in use',
+    'DetachPrimaryStorageFromCluster',
+    () => ({ primaryStorageUuid: w.primaryStorage, clusterUuid: w.cluster }),
+    'SYS.1006',
+    [409, 'in-use'],
+    /volume/,
+  ],
   [
     'an attachment that is there',
     'AttachL2NetworkToCluster',

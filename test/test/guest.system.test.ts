@@ -1,128 +1,168 @@
-/** Issue 1, items 1 to 3: a real guest through the public API, with everything that carries it killed on the way. */
-import { readFile, writeFile } from 'node:fs/promises'
+/** A real guest through the public API: its life, its console, the audit of its host, the command line. */
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Row, routerNetns, type SkerryError } from '@skerry/contract'
+import { type Row, routerNetns, VROUTER_PROVIDER } from '@skerry/contract'
 import { realHost } from '@skerry/host'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import WebSocket from 'ws'
-import { type Demo, makeDemo, removeDemo } from '../harness/demo.ts'
+import { describe, expect, it } from 'vitest'
+import { BY_HAND, guestByHand } from '../harness/by-hand.ts'
+import { inGuest, typed } from '../harness/console.ts'
+import type { Demo } from '../harness/demo.ts'
+import { onDemoSite } from '../harness/demo-site.ts'
 import { answers, httpFromRouter, outside, uptime } from '../harness/guest.ts'
-import { sleep, startSite, type TestSite, until } from '../harness/site.ts'
+import { type TestSite, until } from '../harness/site.ts'
+import { throughTunnel } from '../harness/tunnel.ts'
+import { clean, gone, makeVm, stateOf, type Vm, vmOf } from '../harness/vms.ts'
+import { domain, virsh } from '../harness/will.ts'
 
 const { exec } = realHost()
 
 let site: TestSite
 let demo: Demo
-beforeAll(async () => {
-  site = await startSite()
-  demo = await makeDemo(site)
+onDemoSite((on) => {
+  site = on.site
+  demo = on.demo
 })
-afterAll(async () => {
-  try {
-    if (demo) await removeDemo(site, demo)
-  } finally {
-    await site?.stop()
-  }
-})
-
-interface Vm {
-  uuid: string
-  ip: string
-  nic: string
-  tap: string
-}
-
-async function makeVm(name: string, more: Row = {}): Promise<Vm> {
-  return vmOf(await site.call('CreateVmInstance', { name, ...demo.vmParams, ...more }))
-}
-function vmOf(inventory: Row): Vm {
-  const nic = (inventory['vmNics'] as Row[])[0]!
-  return {
-    uuid: inventory['uuid'] as string,
-    ip: nic['ip'] as string,
-    nic: nic['uuid'] as string,
-    tap: nic['internalName'] as string,
-  }
-}
-async function gone(vm: Vm): Promise<void> {
-  await site.call('DestroyVmInstance', { uuid: vm.uuid })
-  await site.call('ExpungeVmInstance', { uuid: vm.uuid })
-}
-const stateOf = async (vm: Vm) => (await site.client.get('vm', vm.uuid))['state']
-/** Agents report within a second or two; what must be so in the end is waited for, not timed. */
-const clean = () =>
-  until('an audit without differences', 60_000, async () => {
-    const { differences } = await site.client.auditHosts()
-    if (differences.length > 0) throw new Error(JSON.stringify(differences, null, 1))
-    return true
-  })
-const qemuPid = async () => (await site.libvirtd.qemuPids())[0]
 
 describe('a guest', () => {
   it('boots from disk, gets the address of the graph, answers, reaches outward, keeps its address, and leaves nothing', async () => {
     const beyond = await outside('skout', '198.51.100')
-    const vm = await makeVm('hello')
+    const vm = await makeVm(site, demo, 'hello')
     expect(await answers(demo.l3, vm.ip)).toContain('hello')
     expect(await httpFromRouter(demo.l3, vm.ip, `/cgi-bin/get?${beyond.address}:80`)).toContain('outside sees 198.51.100.1')
-    await clean()
+    await clean(site)
 
     await site.call('StopVmInstance', { uuid: vm.uuid })
-    expect(await stateOf(vm)).toBe('Stopped')
+    expect(await stateOf(site, vm)).toBe('Stopped')
     expect(vmOf(await site.call('StartVmInstance', { uuid: vm.uuid }))).toEqual(vm)
     await answers(demo.l3, vm.ip)
     expect(await uptime(demo.l3, vm.ip)).toBeLessThan(170)
 
     await site.call('RebootVmInstance', { uuid: vm.uuid })
     await answers(demo.l3, vm.ip)
-    await gone(vm)
-    await clean()
+    await gone(site, vm)
+    await clean(site)
     expect((await exec.run('ip', ['-j', 'link', 'show'], { timeoutMs: 5_000 })).stdout).not.toContain(vm.tap)
     await beyond.stop()
   })
+})
 
-  it('that powers itself off is Stopped with its cause, and stays so', async () => {
-    const vm = await makeVm('wilful')
+/** Another network in the cluster of the demo, with DHCP. */
+async function otherNetwork(): Promise<{ l2: string; l3: string }> {
+  const { uuid: l2 } = await site.call('CreateL2NoVlanNetwork', { name: 'other', zoneUuid: demo.zone, physicalInterface: 'none' })
+  await site.call('AttachL2NetworkToCluster', { l2NetworkUuid: l2, clusterUuid: demo.cluster })
+  const { uuid: l3 } = await site.call('CreateL3Network', { name: 'other', l2NetworkUuid: l2 })
+  await site.call('AddIpRangeByNetworkCidr', { name: 'other', l3NetworkUuid: l3, networkCidr: '10.77.0.0/24' })
+  await site.call('AttachNetworkServiceToL3Network', { l3NetworkUuid: l3, networkServices: { [VROUTER_PROVIDER]: ['DHCP'] } })
+  return { l2: l2 as string, l3: l3 as string }
+}
+
+/** Reads of its disk take as long as their limit makes them take, and no longer without it. */
+async function heldBack(vm: Vm): Promise<void> {
+  const MIB = 1024 ** 2
+  const root = (await site.client.get('vmInstance', vm.uuid)).rootVolumeUuid!
+  const seconds = async (skip: number) => {
+    const read = `dd if=/dev/vda of=/dev/null bs=1M count=4 skip=${skip} 2>/dev/null`
+    const line = `a=$(date +%s); ${read}; echo took-$(($(date +%s)-a)) at-$((40+2))\n`
+    return Number(/took-(\d+)/.exec(await typed(site, vm.uuid, line, 'at-42'))?.[1])
+  }
+  await site.call('SetVolumeQos', { uuid: root, totalBandwidth: MIB })
+  expect(await site.call('GetVolumeQos', { uuid: root })).toMatchObject({ volumeBandwidth: MIB })
+  const held = await seconds(1)
+  await site.call('DeleteVolumeQos', { uuid: root })
+  expect(held).toBeGreaterThanOrEqual(2)
+  expect(await seconds(5)).toBeLessThan(held)
+}
+
+describe('a guest that runs', () => {
+  it('stands still and goes on, reads as fast as it may, answers in another network through a card that it is given, and lets go of it', async () => {
+    const vm = await makeVm(site, demo, 'carded')
     await answers(demo.l3, vm.ip)
-    await typed(vm, 'poweroff -f\n', '')
-    await until('the report of the power off', 60_000, async () => (await stateOf(vm)) === 'Stopped')
-    expect((await site.client.get('vm', vm.uuid))['stateCause']).toBe('guest')
-    await sleep(3_000)
-    expect(await stateOf(vm)).toBe('Stopped')
-    await gone(vm)
-    await clean()
+    expect((await site.call('PauseVmInstance', { uuid: vm.uuid }))['state']).toBe('Paused')
+    await expect(httpFromRouter(demo.l3, vm.ip)).rejects.toThrow()
+    await clean(site)
+    expect((await site.call('ResumeVmInstance', { uuid: vm.uuid }))['state']).toBe('Running')
+    await answers(demo.l3, vm.ip)
+
+    await heldBack(vm)
+
+    const { l2, l3 } = await otherNetwork()
+    const attached = await site.call('AttachL3NetworkToVm', {
+      vmInstanceUuid: vm.uuid,
+      l3NetworkUuid: l3,
+      staticIp: '10.77.0.42',
+    })
+    const nic = (attached['vmNics'] as Row[])[1]!
+    expect(await answers(l3, '10.77.0.42')).toContain('hello')
+    await clean(site)
+    expect(vmOf(await site.call('DetachL3NetworkFromVm', { vmNicUuid: nic['uuid'] }))).toEqual(vm)
+    await inGuest(site, vm.uuid, 'until [ ! -e /sys/class/net/eth1 ]; do sleep 1; done', 'away')
+    await answers(demo.l3, vm.ip)
+    expect((await exec.run('ip', ['-j', 'link', 'show'], { timeoutMs: 5_000 })).stdout).not.toContain(nic['internalName'])
+    await clean(site)
+    await gone(site, vm)
+    await site.call('DeleteL2Network', { uuid: l2 })
+    await clean(site)
   })
 })
 
-/** Types into the serial console and waits for text on it; what was shown. */
-async function typed(vm: Vm, text: string, wanted: string): Promise<string> {
-  const { token } = (await site.call('RequestConsoleAccess', { vmInstanceUuid: vm.uuid })) as { token: string }
-  const socket = new WebSocket(site.client.consoleUrl(token))
-  let shown = ''
-  socket.on('message', (data) => {
-    shown += String(data)
-  })
-  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
-  socket.send(text)
-  await until(`'${wanted}' on the console`, 30_000, () => shown.includes(wanted))
-  if (wanted === '') await sleep(1_000)
-  socket.close()
-  return shown
-}
+describe('a guest that somebody made with virsh', () => {
+  it('is shown, planned for and adopted while it runs on in the same process, and is one of ours from its next start', async () => {
+    const mine = await guestByHand(site, demo, '52:54:00:00:be:ef')
+    const orphan = await until('a VM outside that can be adopted', 120_000, async () => {
+      const { inventories } = await site.client.query('orphan', { q: [`ownUuid=${mine.uuid}`] })
+      return inventories.find(({ adoptable }) => adoptable)
+    })
+    expect(orphan).toMatchObject({ name: BY_HAND, outside: true, paths: [mine.file], machine: { hindrances: [] } })
+    const [pid, xml] = [await mine.pid(), await mine.xml()]
+    const ip = '10.0.137.222'
+    await expect(site.call('AdoptOrphan', { uuid: orphan.uuid, ips: ['10.9.9.9'] })).rejects.toMatchObject({
+      code: 'illegal-state',
+    })
+    await site.client.call('AdoptOrphan', { uuid: orphan.uuid, ips: [ip] }, { dryRun: true })
+    expect(await virsh(site, 'dumpxml', BY_HAND)).not.toContain('metadata')
 
-describe('a console', () => {
-  it('shows what is typed to the guest, and its token opens it once', async () => {
-    const vm = await makeVm('talk')
+    const { vmInstanceUuid } = await site.call('AdoptOrphan', { uuid: orphan.uuid, ips: [ip] })
+    expect(vmInstanceUuid).toBe(mine.uuid)
+    expect(await answers(demo.l3, ip)).toContain('hello')
+    await clean(site)
+    const vm = vmOf(await site.client.get('vm', mine.uuid))
+    expect([await mine.pid(), await mine.xml(), await stateOf(site, vm)]).toEqual([pid, xml, 'Running'])
+
+    await site.call('StopVmInstance', { uuid: vm.uuid, type: 'cold' })
+    await site.call('StartVmInstance', { uuid: vm.uuid })
+    expect(await answers(demo.l3, ip)).toContain('hello')
+    expect(await virsh(site, 'dumpxml', domain(vm.uuid))).toContain(vm.tap)
+    await gone(site, vm)
+    await clean(site)
+  })
+})
+
+describe('a console, a tunnel, and a host in maintenance', () => {
+  it('show what is typed to the guest, reach its ports from outside, and stop it for as long as the maintenance lasts', async () => {
+    const vm = await makeVm(site, demo, 'talk')
     await answers(demo.l3, vm.ip)
-    expect(await typed(vm, 'echo sum-$((40+2))\n', 'sum-42')).toContain('sum-42')
-    await gone(vm)
+    expect(await typed(site, vm.uuid, 'echo sum-$((40+2))\n', 'sum-42')).toContain('sum-42')
+    expect(await throughTunnel(site, { vm: vm.uuid, port: 80, text: 'GET / HTTP/1.0\r\n\r\n' })).toContain('hello from talk')
+    const closed = throughTunnel(site, { vm: vm.uuid, port: 81, text: '' })
+    await expect(closed).rejects.toThrow(`${vm.ip}:81: connection refused`)
+
+    const change = (stateEvent: string) => site.call('ChangeHostState', { uuid: demo.host, stateEvent })
+    expect((await change('maintain'))['state']).toBe('Maintenance')
+    expect(await stateOf(site, vm)).toBe('Stopped')
+    expect(await site.libvirtd.qemuPids()).toEqual({})
+    await expect(site.call('StartVmInstance', { uuid: vm.uuid })).rejects.toMatchObject({ code: 'no-host' })
+    expect((await change('enable'))['state']).toBe('Enabled')
+    await answers(demo.l3, vm.ip)
+    await clean(site)
+    await gone(site, vm)
   })
 })
 
 describe('audit --hosts', () => {
   it('finds each of ten differences that were planted by hand', async () => {
-    const vm = await makeVm('audited')
+    const vm = await makeVm(site, demo, 'audited')
     await answers(demo.l3, vm.ip)
-    await clean()
+    await clean(site)
     const planted: [what: string, plant: () => Promise<unknown>, mend: () => Promise<unknown>, kind: string][] = await plants(vm)
     for (const [what, plant, mend, kind] of planted) {
       await plant()
@@ -134,8 +174,8 @@ describe('audit --hosts', () => {
       await mend()
     }
     expect(planted.length).toBeGreaterThanOrEqual(10)
-    await gone(vm)
-    await clean()
+    await gone(site, vm)
+    await clean(site)
   })
 })
 
@@ -199,86 +239,6 @@ async function strangerDomain(vm: Vm, stray: string): Promise<void> {
   await virsh('define', file)
 }
 
-describe('the controller, killed with -9 inside a job', () => {
-  const within = async (api: string, params: Row, step: string): Promise<Row> => {
-    const accepted = (await site.client.call(api, params)) as { job: { uuid: string } }
-    await until(`step ${step} of ${api}`, 60_000, async () => {
-      const { step: at, state } = await site.client.job(accepted.job.uuid)
-      return at === step || state !== 'processing'
-    })
-    await site.kill('controller')
-    await site.start('controller')
-    const ended = await site.client.waitJob(accepted.job.uuid)
-    expect(ended.error ?? null, api).toBeNull()
-    expect(ended.state, api).toBe('done')
-    return (ended.result ?? {}) as Row
-  }
-
-  it('carries create, start, stop and destroy to their end after its restart', async () => {
-    const made = await within('CreateVmInstance', { name: 'survivor', ...demo.vmParams }, 'make-volume')
-    const vm = vmOf(made['inventory'] as Row)
-    await answers(demo.l3, vm.ip)
-    await within('StopVmInstance', { uuid: vm.uuid, type: 'grace' }, 'power-off')
-    expect(await stateOf(vm)).toBe('Stopped')
-    await within('StartVmInstance', { uuid: vm.uuid }, 'boot')
-    expect(await stateOf(vm)).toBe('Running')
-    await answers(demo.l3, vm.ip)
-    await within('DestroyVmInstance', { uuid: vm.uuid }, 'power-off')
-    await site.call('ExpungeVmInstance', { uuid: vm.uuid })
-    await clean()
-  })
-})
-
-describe('an agent, killed with -9', () => {
-  it('finds its guest, its router and its files again: same qemu, same dnsmasq, the guest runs on', async () => {
-    const vm = await makeVm('steady')
-    await answers(demo.l3, vm.ip)
-    const pid = await qemuPid()
-    const dns = await dnsmasqPid()
-    const before = await uptime(demo.l3, vm.ip)
-    for (const program of ['agent-kvm', 'agent-vrouter', 'agent-storage'] as const) {
-      await site.kill(program)
-      await site.start(program)
-    }
-    await clean()
-    expect(await qemuPid()).toBe(pid)
-    expect(await dnsmasqPid()).toBe(dns)
-    expect(await uptime(demo.l3, vm.ip)).toBeGreaterThan(before)
-    expect(await stateOf(vm)).toBe('Running')
-    await gone(vm)
-    await clean()
-  })
-})
-
-async function dnsmasqPid(): Promise<number> {
-  const { stdout } = await exec.run('ip', ['netns', 'pids', routerNetns(demo.l3)], { timeoutMs: 5_000 })
-  const pids = stdout.trim().split('\n').map(Number)
-  for (const pid of pids) if ((await readFile(`/proc/${pid}/comm`, 'utf8')).trim() === 'dnsmasq') return pid
-  throw new Error(`no dnsmasq among ${pids.join(', ')}`)
-}
-
-describe('libvirtd that hangs for a minute', () => {
-  it('stops neither heartbeats nor the API; calls end at their deadline, and all goes on afterwards', async () => {
-    const vm = await makeVm('patient')
-    site.libvirtd.sigstop()
-    const reboot = site.client.call('RebootVmInstance', { uuid: vm.uuid }, { wait: true }).then(
-      () => 'done',
-      (error: SkerryError) => error.code,
-    )
-    const until60 = Date.now() + 60_000
-    while (Date.now() < until60) {
-      const { inventories } = await site.client.query('agent', { q: ['status=Connected'] })
-      expect(inventories.map((a) => a['kind']).sort()).toEqual(['kvm', 'storage', 'vrouter'])
-      await sleep(5_000)
-    }
-    site.libvirtd.sigcont()
-    expect(['done', 'deadline-exceeded', 'hypervisor-failed']).toContain(await reboot)
-    await until('a running guest', 60_000, async () => (await stateOf(vm)) === 'Running')
-    await gone(vm)
-    await clean()
-  })
-})
-
 describe('the command line, as it is built', () => {
   const skerry = async (...argv: string[]) => {
     const env = ['-u', 'SKERRY_CONTEXT', `XDG_CONFIG_HOME=${join(site.dir, 'config')}`]
@@ -310,10 +270,13 @@ describe('the command line, as it is built', () => {
     expect(plan.stdout).toContain('power-off')
     expect((await skerry('get', 'vm', 'by-hand')).stdout).toContain('Running')
     expect((await skerry('get', 'vm', 'nobody')).code).toBe(3)
-    expect((await skerry('delete', 'zone', 'site', '--wait')).code).toBe(4)
+    expect((await skerry('recover', 'vm', 'by-hand', '--wait')).code, 'it is not destroyed').toBe(4)
+    const tree = (await skerry('delete', 'zone', 'site', '--dry-run')).stdout
+    expect(tree).toContain('would go:\nzone site ')
+    expect(tree).toMatch(/─ vm by-hand /)
     expect((await skerry('destroy', 'vm', 'by-hand', '--wait')).code).toBe(0)
     expect((await skerry('expunge', 'vm', 'by-hand', '--wait')).code).toBe(0)
-    await clean()
+    await clean(site)
     expect((await skerry('audit', '--hosts')).code).toBe(0)
   })
 })

@@ -1,4 +1,4 @@
-/** Many at once for the last of something, over HTTP: exactly the limit succeeds, and the books are right (issue 2, item 4). */
+/** Many at once for the last of something, over HTTP: exactly the limit succeeds, and the books are right. */
 import type { Row } from '@skerry/contract'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type SmallSite, startSmallSite } from '../harness/small-site.ts'

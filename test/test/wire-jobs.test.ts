@@ -1,4 +1,4 @@
-/** ZStack's dialect on the real engine: sessions, jobs, errors and webhooks, as its clients meet them (issue 2, item 6). */
+/** ZStack's dialect on the real engine: sessions, jobs, errors and webhooks, as its clients meet them. */
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -1,9 +1,9 @@
-/** ZStack's dialect on the real engine: every route as ZStack's clients call it, and what they need back (issue 2, item 6). */
+/** ZStack's dialect on the real engine: every route as ZStack's clients call it, and what they need back. */
 import { apis, type Row } from '@skerry/contract'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SmallSite, startSmallSite } from '../harness/small-site.ts'
-import { putUserImage } from '../harness/small-world.ts'
-import { type Made, type Stop, tour } from '../harness/tour.ts'
+import { putUserImage, putUserIso } from '../harness/small-world.ts'
+import { type Made, type Stop, tour, tourServers } from '../harness/tour.ts'
 import { reference, wrongSchema, wrongTypes, wrongValues } from '../harness/wire-form.ts'
 import { type Answer, apiNamed } from '../harness/zstack-client.ts'
 
@@ -12,11 +12,14 @@ if (!reference)
 
 let site: SmallSite
 const exercised = new Set<string>()
+/** Need a job that is under way, or stuck (long-jobs.test.ts), or a host that is away (cascade-away.test.ts). */
+const elsewhere = new Set(['CancelLongJob', 'ResumeLongJob', 'CleanLongJob', 'QueryGCJob', 'TriggerGCJob', 'DeleteGCJob'])
 const made: Made = {}
 
 beforeAll(async () => {
-  site = await startSmallSite()
+  site = await startSmallSite({ sftp: tourServers() })
   await putUserImage(site)
+  putUserIso(site)
 })
 afterAll(async () => {
   await site.stop()
@@ -44,6 +47,8 @@ async function go({ api, params, keep }: Stop): Promise<string[]> {
   const inventory = last.body?.['inventory'] as Row | undefined
   if (keep && inventory) made[keep] = inventory['uuid'] as string
   if (api === 'CreateVmInstance' && inventory) made['volume'] = inventory['rootVolumeUuid'] as string
+  const nic = (inventory?.['vmNics'] as Row[] | undefined)?.at(-1)
+  if (nic) made['nic'] = nic['uuid'] as string
   made['job'] = jobUuid
   return [...wrongAcceptance(api, first, jobUuid), ...faults(api, last)]
 }
@@ -80,7 +85,9 @@ describe('every route of ZStack', () => {
   )
 
   test('was called once; what is only ours is called under /v1', () => {
-    const missed = apis.filter(({ api }) => !api.own && !exercised.has(api.api)).map(({ api }) => api.api)
+    const missed = apis
+      .filter(({ api }) => !api.own && !exercised.has(api.api) && !elsewhere.has(api.api))
+      .map(({ api }) => api.api)
     expect(missed).toEqual([])
   })
 

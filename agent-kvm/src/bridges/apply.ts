@@ -14,6 +14,8 @@ export async function applyBridge({ host, memory }: BridgePorts, change: BridgeC
       return ipv6Off({ host, memory }, change.name)
     case 'attach':
       return host.bridge.attachNic(change.name, change.nic)
+    case 'plug':
+      return host.bridge.addPort(change.name, change.tap)
     case 'detach':
       return host.bridge.removePort(change.name, change.nic)
     case 'remove':

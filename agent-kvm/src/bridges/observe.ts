@@ -18,6 +18,8 @@ export interface SeenBridge {
   uplink: { name: string; there: { master: string | null; addresses: string[] } | null } | null
   /** The NIC that we made a port of it. */
   attached: string | null
+  /** Taps of wanted guests that belong on it and on no other: their bridge was removed under them. */
+  loose?: string[]
   /** Interfaces that could be an uplink; only listed when the wanted one is missing. */
   interfaces: string[]
 }
@@ -30,6 +32,8 @@ export interface BridgePorts {
 interface Looked {
   links: readonly Link[]
   addresses: readonly { dev: string; cidr: string; scope: string }[]
+  /** The bridge of each tap that a wanted guest has. */
+  taps: ReadonlyMap<string, string>
 }
 
 /** Every wanted bridge (there or not), and every one with our mark. */
@@ -37,7 +41,12 @@ export async function observeBridges(ports: BridgePorts, context: PlanContext): 
   const scope = ports.host.ip.at()
   const wanted = context.wantedOf('bridge') as readonly Wanted<kvmDesired.BridgeSpec>[]
   const needsAddresses = wanted.some((w) => w.spec.physicalInterface !== null)
-  const looked: Looked = { links: await scope.links.list(), addresses: needsAddresses ? await scope.addresses.list() : [] }
+  const guests = context.wantedOf('vm') as readonly Wanted<kvmDesired.VmSpec>[]
+  const looked: Looked = {
+    links: await scope.links.list(),
+    addresses: needsAddresses ? await scope.addresses.list() : [],
+    taps: new Map(guests.flatMap(({ spec }) => spec.nics.map(({ tap, bridge }) => [tap, bridge] as const))),
+  }
   const seen = wanted.map(({ uuid, spec }) => seeWanted({ uuid, spec }, looked, ports))
   const known = new Set(wanted.map((w) => w.uuid))
   const marked = new Set(looked.links.filter(isOurs).map((link) => ownerOf(link.alias) as string))
@@ -58,9 +67,11 @@ async function seeWanted(
   const marked = marksOf(uuid, looked)
   const ours = marked.find((link) => link.name === spec.name)
   const uplink = spec.physicalInterface === null ? null : seeUplink(spec.physicalInterface, looked)
+  const loose = looked.links.filter((link) => looked.taps.get(link.name) === spec.name && link.master === null)
   return {
     uuid,
     name: spec.name,
+    ...(loose.length > 0 ? { loose: loose.map((link) => link.name).sort() } : {}),
     there: ours ? await stateOf(ours, looked, ports.host) : null,
     strays: marked.filter((link) => link !== ours).map((link) => link.name),
     foreign: named && !ours ? { kind: named.kind } : null,

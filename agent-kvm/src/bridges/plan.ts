@@ -13,6 +13,7 @@ export type BridgeChange = Change &
     | { op: 'set'; name: string; up?: true; mtu?: number }
     | { op: 'ipv6-off'; name: string }
     | { op: 'attach' | 'detach'; name: string; nic: string }
+    | { op: 'plug'; name: string; tap: string }
     | { op: 'remove'; name: string }
     | { op: 'remember'; facts: Patch }
   )
@@ -54,6 +55,7 @@ function make({ uuid, spec }: Want, seen: SeenBridge): BridgeChange[] {
     if (Object.keys(set).length > 0) changes.push({ uuid, op: 'set', name, ...set })
   }
   if (!there?.ipv6Off) changes.push({ uuid, op: 'ipv6-off', name })
+  for (const tap of seen.loose ?? []) changes.push({ uuid, op: 'plug', name, tap })
   if (attached !== null && attached !== nic) {
     if (there?.ports.includes(attached)) changes.push({ uuid, op: 'detach', name, nic: attached })
     if (nic === null) changes.push(forget(uuid))

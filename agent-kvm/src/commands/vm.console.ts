@@ -1,9 +1,11 @@
 /**
- * `do.vm.<vmUuid>.console`: joins a session's subjects to the VM's serial port or screen (VNC). A console has one session: a
- * new one takes it over. An agent that was restarted opens sessions anew; those before have ended with it.
+ * `do.vm.<vmUuid>.allow-console` and `.console`: who shows a token that the controller has announced gets a session between its
+ * subjects and the VM's serial port or screen (VNC). The agent is the only one who sees every use of a token, so it is here that
+ * one is good once; a restart forgets them, and another has to be asked for. A console has one session: a new one takes it over.
  */
 import { defineCommand } from '@skerry/agent'
 import type { Bus } from '@skerry/bus'
+import { OneTimeTokens } from '@skerry/console/one-time'
 import { kvmCommands, SkerryError, subjects } from '@skerry/contract'
 import type { Timers } from '@skerry/reconcile'
 import { type Line, openLine } from '../console/line.ts'
@@ -26,23 +28,40 @@ export class Consoles {
   readonly #p: ConsolePorts
   /** By `<vm uuid>/<kind>`. */
   readonly #sessions = new Map<string, Session>()
+  readonly #tokens: OneTimeTokens<null>
 
   constructor(ports: ConsolePorts) {
     this.#p = ports
+    this.#tokens = new OneTimeTokens(() => ports.timers.nowMs())
   }
 
-  command() {
-    return defineCommand({
+  commands() {
+    const allow = defineCommand({
+      noun: 'vm',
+      verb: 'allow-console',
+      // What it leaves is in memory only: after a restart a repeat has to be carried out.
+      reads: true,
+      ...kvmCommands.allowConsole,
+      run: async ({ uuid, input }) => {
+        this.#tokens.allow(uuid, input, null)
+        return {}
+      },
+    })
+    const open = defineCommand({
       noun: 'vm',
       verb: 'console',
-      // No receipt: a repeat must open the session again when this agent doesn't hold it any more.
+      // No receipt: it would keep the token.
       reads: true,
       ...kvmCommands.console,
-      run: async ({ uuid, input: { session, kind } }) => {
+      run: async ({ uuid, input: { session, kind, token } }) => {
+        const known = this.#sessions.get(`${uuid}/${kind}`)
+        // A repeat of the request that opened it.
+        if (known?.id !== session) this.#tokens.redeem(uuid, token)
         await this.#open(uuid, kind, session)
         return { kind }
       },
     })
+    return [allow, open]
   }
 
   async close(): Promise<void> {

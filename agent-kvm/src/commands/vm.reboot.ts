@@ -29,7 +29,13 @@ export function vmReboot(ports: RebootPorts) {
     verb: 'reboot',
     ...kvmCommands.reboot,
     async run({ id, uuid, input, signal }) {
-      await needRunning(ports.libvirt, uuid)
+      const { state } = await needRunning(ports.libvirt, uuid)
+      if (state === 'crashed') {
+        // It sees no power button; after its reset it is halted.
+        await powerCycle(ports.libvirt, uuid)
+        await ports.libvirt.call('domainResume', { uuid }, { timeoutMs: TIMEOUT_MS })
+        return { how: 'reset' as const }
+      }
       const cameBack = watch(ports, uuid)
       try {
         const atMs = await ask(ports, { id, uuid })
@@ -44,12 +50,13 @@ export function vmReboot(ports: RebootPorts) {
   })
 }
 
-async function needRunning(libvirt: Libvirt, uuid: string): Promise<void> {
+async function needRunning(libvirt: Libvirt, uuid: string): Promise<DomainRow> {
   const rows: DomainRow[] = await libvirt.call('listDomains', { metadataUri: markNamespace }, { timeoutMs: TIMEOUT_MS })
   const row = rows.find((r) => r.uuid === uuid && isOurs(r))
   if (!row) throw new SkerryError('not-found', `there is no VM ${uuid} on this host`, { uuid })
   if (row.id === null)
     throw new SkerryError('vm-illegal-state', `VM ${uuid} is off, so it can't be rebooted`, { uuid, state: row.state })
+  return row
 }
 
 /** Presses the button, unless this command did so before. Returns when that was. */

@@ -1,15 +1,8 @@
 /** One console session: bytes between a domain's unix socket and the bus. Neither side can flood the other. */
 import { createConnection, type Socket } from 'node:net'
 import type { Bus, Subscription } from '@skerry/bus'
-import { SkerryError } from '@skerry/contract'
+import { consoleMessage, SkerryError } from '@skerry/contract'
 import type { Timers } from '@skerry/reconcile'
-import { z } from 'zod'
-
-/** [format] A message on `io.<session>.in` and `.out`. */
-export const consoleMessage = z.union([
-  z.object({ d: z.base64() }),
-  z.object({ end: z.literal(true), reason: z.string().optional() }),
-])
 
 export const CONSOLE_IDLE_MS = 600_000
 const CONNECT_TIMEOUT_MS = 5_000

@@ -8,20 +8,29 @@ const fields = {
   epoch: z.object({ incarnation: z.number().int(), placementEpoch: z.number().int() }),
   /** The power that was last asked for and carried out, or begun. */
   acted: z.object({ power: z.enum(['Running', 'Stopped']), placementEpoch: z.number().int() }),
+  /** The last order to pause or go on that was carried out, in which history, and whether it still stands still by that order. */
+  pause: z.object({ incarnation: z.number().int(), order: z.number().int(), paused: z.boolean() }),
   /** Boot of the host in which it was last seen running. */
   bootId: z.string(),
   /** When the guest was first and last asked to power itself off: milliseconds of the host's monotonic clock in that boot. */
   asked: z.object({ atMs: z.number(), lastMs: z.number(), bootId: z.string(), graceMs: z.number() }),
-  /** Why it has been off since it last ran. */
-  stopped: z.object({ cause: z.string() }),
+  /** Disks by path and cards by tap that the running guest was asked to let go of: first and last time on the host's monotonic clock in that boot. */
+  unplugging: z.record(z.string(), z.object({ atMs: z.number(), lastMs: z.number(), bootId: z.string() })),
+  /** Why it has been off since it last ran. `unseen`: it was not seen off yet, its power is about to be cut or it has panicked. */
+  stopped: z.object({ cause: z.string(), unseen: z.literal(true).optional() }),
+  /** It runs although its document says Stopped, and is let be, because somebody started it by hand. */
+  kept: z.object({ cause: z.string() }),
 }
 
 export interface VmMemory {
   epoch?: z.infer<(typeof fields)['epoch']>
   acted?: z.infer<(typeof fields)['acted']>
+  pause?: z.infer<(typeof fields)['pause']>
   bootId?: string
   asked?: z.infer<(typeof fields)['asked']>
+  unplugging?: z.infer<(typeof fields)['unplugging']>
   stopped?: z.infer<(typeof fields)['stopped']>
+  kept?: z.infer<(typeof fields)['kept']>
 }
 
 /** Facts of another version that can't be read count as not known. */

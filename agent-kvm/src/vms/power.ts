@@ -4,13 +4,18 @@
  * A start is asked for by a document: power `Running` with a placementEpoch above that of the last start, or after `Stopped`. A
  * newer generation alone is no order to start: documents are also renewed by a rename or another version of the controller,
  * and a guest that powered itself off stays off then. It also stays off over restarts of the agent (memory), and over a boot of
- * the host; only what ran when the host went down is started again, if its autonomy allows that.
+ * the host; only what ran when the host went down is started again, if its autonomy allows that. What has panicked doesn't run.
+ *
+ * A stop is an order once: a guest that was seen off and runs again was started by hand, and is let be. So are pausing and going on
+ * (`pause.ts`).
  */
 import type { Generation, kvmDesired } from '@skerry/contract'
 import type { VmMemory } from './memory.ts'
 import type { SeenVm } from './observe.ts'
+import { pausePlan, wokenBy } from './pause.ts'
 
-export type PowerStep = 'none' | 'start' | 'ask' | 'cut'
+/** `restart`: what is left of a panicked guest is cut, then it is started. */
+export type PowerStep = 'none' | 'start' | 'restart' | 'ask' | 'cut' | 'pause' | 'resume'
 
 export interface PowerPlan {
   step: PowerStep
@@ -27,6 +32,11 @@ export const nextLookMs = (asked: NonNullable<VmMemory['asked']>): number =>
 
 /** The host went down with it: what runs again after a boot. */
 const HOST = 'host'
+
+/** `cause` of a VM that is off because it is about to be started. */
+export const START_PENDING = 'start-pending'
+const PANICKED = 'panicked'
+const BY_HAND = 'by-hand'
 
 const causes: Readonly<Record<string, string>> = {
   shutdown: 'guest',
@@ -58,36 +68,47 @@ export function powerPlan(want: Want, seen: SeenVm): PowerPlan {
   const epoch = { incarnation: want.generation.incarnation, placementEpoch: want.spec.placementEpoch }
   const memory = stale ? seen.memory : { ...seen.memory, epoch }
   return want.spec.power.state === 'Running'
-    ? keepRunning(want.spec, { ...seen, memory })
+    ? keepRunning(want, { ...seen, memory })
     : keepStopped(want.spec, { ...seen, memory })
 }
 
-function keepRunning(spec: kvmDesired.VmSpec, seen: SeenVm): PowerPlan {
+function keepRunning({ generation, spec }: Want, seen: SeenVm): PowerPlan {
   const { memory, bootId } = seen
   const running: VmMemory = {
     ...memory,
     acted: { power: 'Running', placementEpoch: spec.placementEpoch },
     bootId,
+    pause: wokenBy(memory.pause),
     stopped: undefined,
+    kept: undefined,
   }
   const askedBefore = memory.asked?.bootId === bootId ? memory.asked : undefined
+  if (seen.domain?.active && seen.domain.state === 'crashed') {
+    const placedAnew = memory.acted !== undefined && spec.placementEpoch > memory.acted.placementEpoch
+    if (placedAnew) return { step: 'restart', memory: { ...running, asked: undefined } }
+    return { step: 'none', memory: { ...running, asked: undefined, stopped: { cause: PANICKED, unseen: true } } }
+  }
   if (seen.domain?.active) {
     // Asked to end before the order was taken back, it may still do so for a while: then it is started again.
     const fresh = askedBefore && seen.atMs < askedBefore.atMs + askedBefore.graceMs
-    return { step: 'none', memory: { ...running, asked: fresh ? askedBefore : undefined } }
+    const { step, pause } = pausePlan({ generation, pause: spec.power.pause }, seen)
+    return { step, memory: { ...running, pause, asked: fresh ? askedBefore : undefined } }
   }
   const { acted, stopped } = memory
   const ordered = acted?.power !== 'Running' || spec.placementEpoch > acted.placementEpoch
   const wentDownWithHost =
     memory.bootId !== undefined && memory.bootId !== bootId && (stopped === undefined || stopped.cause === HOST)
-  if (ordered || askedBefore || (wentDownWithHost && spec.autonomy === 'local'))
+  // What stood still by order did not run, and what it had in its memory is gone.
+  const ranThen = wentDownWithHost && !memory.pause?.paused
+  if (ordered || askedBefore || (ranThen && spec.autonomy === 'local'))
     return { step: 'start', memory: { ...running, asked: undefined } }
   return {
     step: 'none',
     memory: {
       ...memory,
       asked: undefined,
-      stopped: stopped ?? { cause: wentDownWithHost ? HOST : causeOf(seen.domain?.reason) },
+      kept: undefined,
+      stopped: { cause: stopped?.cause ?? (wentDownWithHost ? HOST : causeOf(seen.domain?.reason)) },
     },
   }
 }
@@ -97,15 +118,18 @@ function keepStopped(spec: kvmDesired.VmSpec, seen: SeenVm): PowerPlan {
   const { mode, graceMs, cause } = spec.power
   const acted = { power: 'Stopped' as const, placementEpoch: Math.max(spec.placementEpoch, memory.acted?.placementEpoch ?? 0) }
   if (!seen.domain?.active) {
-    const byItself = memory.acted?.power === 'Running'
+    const byItself = memory.acted?.power === 'Running' || memory.kept !== undefined
     const wentDownWithHost = byItself && memory.bootId !== bootId
-    const stopped = memory.stopped ?? { cause: wentDownWithHost ? HOST : byItself ? causeOf(seen.domain?.reason) : cause }
-    return { step: 'none', memory: { ...memory, acted, asked: undefined, stopped } }
+    const why = wentDownWithHost ? HOST : byItself ? causeOf(seen.domain?.reason) : cause
+    const stopped = { cause: memory.stopped?.cause ?? why }
+    return { step: 'none', memory: { ...memory, acted, asked: undefined, kept: undefined, stopped } }
   }
-  const stopping: VmMemory = { ...memory, acted, bootId, stopped: undefined }
-  // Remembered before it is made: else it would be taken for somebody else's.
+  const kept = keptFor(memory)
+  if (kept) return { step: 'none', memory: { ...memory, acted, bootId, asked: undefined, stopped: undefined, kept } }
+  const stopping: VmMemory = { ...memory, acted, bootId, pause: wokenBy(memory.pause), stopped: undefined }
   const cut: PowerPlan = { step: 'cut', memory: { ...stopping, asked: undefined, stopped: { cause } } }
-  if (mode === 'cold' || graceMs <= 0) return cut
+  // Who has panicked does not see a power button.
+  if (mode === 'cold' || graceMs <= 0 || seen.domain.state === 'crashed') return cut
   const asked = memory.asked?.bootId === bootId ? memory.asked : undefined
   if (!asked) return { step: 'ask', memory: { ...stopping, asked: { atMs, lastMs: atMs, bootId, graceMs } } }
   if (atMs >= asked.atMs + graceMs) return cut
@@ -114,4 +138,9 @@ function keepStopped(spec: kvmDesired.VmSpec, seen: SeenVm): PowerPlan {
     step: again ? 'ask' : 'none',
     memory: { ...stopping, asked: { ...asked, graceMs, lastMs: again ? atMs : asked.lastMs } },
   }
+}
+
+/** Why a guest that runs is let be although it should be off: it was seen off, so another hand started it. Else undefined. */
+function keptFor({ stopped, kept }: VmMemory): VmMemory['kept'] {
+  return kept ?? (stopped && !stopped.unseen ? { cause: BY_HAND } : undefined)
 }

@@ -6,14 +6,15 @@ import type { Host } from '@skerry/host'
 import type { z } from 'zod'
 import { copyHashing } from '../images/copy.ts'
 import { type Fetched, fetchHttp } from '../images/http-source.ts'
-import { inspectImage } from '../images/inspect.ts'
 import { localSource } from '../images/local-source.ts'
 import { type ImageRef, ImageStore } from '../images/store.ts'
+import { matches, takeIn, takenOf } from '../images/take-in.ts'
+import { type AccessPorts, withStore } from '../sftp/access.ts'
+import type { StoreFiles } from '../sftp/remote-files.ts'
 
-export interface ImagePorts {
+export interface ImagePorts extends AccessPorts {
   host: Pick<Host, 'files' | 'qemuImg'>
   fetch: typeof fetch
-  sleep(ms: number, signal: AbortSignal): Promise<void>
   /** Monotonic milliseconds. */
   nowMs(): number
   locks: Map<string, Promise<unknown>>
@@ -32,49 +33,41 @@ export function imageDownload(ports: ImagePorts): AgentCommand {
 }
 
 async function download(ports: ImagePorts, context: Context): Promise<z.infer<typeof storageCommands.download.output>> {
+  const { backupStorageUuid } = context.input
+  if (backupStorageUuid === undefined) return downloadTo(ports, context, ports.host.files)
+  return withStore(ports, { backupStorageUuid, signal: context.signal }, (files) => downloadTo(ports, context, files))
+}
+
+/** `files`: where the store is. */
+async function downloadTo(ports: ImagePorts, context: Context, files: StoreFiles) {
   const { uuid, input } = context
-  const store = new ImageStore(ports.host.files, input.storePath, ports.locks)
+  const store = new ImageStore(files, input.storePath, ports.locks)
   await store.requireOurs()
   // A repeat after a crash finds what it had done.
   const known = await store.find(uuid)
-  const ref = known?.format === input.format && matches(input.checksum, known) ? known : await bringIn(ports, context, store)
-  return {
-    installPath: store.blobPath(ref),
-    size: ref.size,
-    actualSize: ref.actualSize,
-    md5: ref.md5,
-    sha256: ref.sha256,
-    format: ref.format,
-  }
+  const ref =
+    known?.format === input.format && matches(input.checksum, known) ? known : await bringIn(ports, context, { store, files })
+  return takenOf(store, ref)
 }
 
-async function bringIn(ports: ImagePorts, context: Context, store: ImageStore): Promise<ImageRef> {
+async function bringIn(ports: ImagePorts, context: Context, at: { store: ImageStore; files: StoreFiles }): Promise<ImageRef> {
+  const { store, files } = at
   const { uuid, input } = context
   const part = store.partPath(uuid)
   let keep = false
   try {
-    const got = await obtain(ports, context, part).catch(async (error) => {
-      keep = isLoss(error) && (await ports.host.files.stat(`${part}.json`)) !== undefined
+    const got = await obtain(ports, context, { part, files }).catch(async (error) => {
+      keep = isLoss(error) && (await files.stat(`${part}.json`)) !== undefined
       throw error
     })
-    if (!matches(input.checksum, got)) {
-      const found = input.checksum?.startsWith('md5:') ? `md5:${got.md5}` : `sha256:${got.sha256}`
-      throw new SkerryError('image-checksum', 'the bytes at the source are not those of the checksum', {
-        url: input.url,
-        wanted: input.checksum,
-        found,
-      })
-    }
     context.progress({ step: 'inspect', percent: 100 })
-    const size = await inspectImage(ports.host, { path: part, sizeBytes: got.sizeBytes, format: input.format })
-    context.signal.throwIfAborted()
-    const ref: ImageRef = { v: 1, sha256: got.sha256, md5: got.md5, format: input.format, size, actualSize: got.sizeBytes }
-    await store.take(uuid, ref)
-    return ref
+    const { format, checksum } = input
+    const whole = { imageUuid: uuid, got, format, checksum, from: `at ${input.url}`, signal: context.signal }
+    return await takeIn({ host: ports.host, store, files }, whole)
   } finally {
     if (!keep) {
-      await ports.host.files.remove(part)
-      await ports.host.files.remove(`${part}.json`)
+      await files.remove(part)
+      await files.remove(`${part}.json`)
     }
   }
 }
@@ -82,10 +75,16 @@ async function bringIn(ports: ImagePorts, context: Context, store: ImageStore): 
 /** Only a lost connection (or this agent's end) leaves something to go on with; an answer of the source (`at`) doesn't. */
 const isLoss = (error: unknown) =>
   error instanceof SkerryError &&
-  ['image-unreachable', 'agent-unreachable', 'deadline-exceeded'].includes(error.code) &&
+  ['image-unreachable', 'storage-unreachable', 'agent-unreachable', 'deadline-exceeded'].includes(error.code) &&
   !('at' in error.details)
 
-async function obtain({ host, fetch, sleep, nowMs }: ImagePorts, context: Context, part: string): Promise<Fetched> {
+interface Target {
+  part: string
+  files: StoreFiles
+}
+
+/** `file:` means a file where the store is. */
+async function obtain({ fetch, sleep, nowMs }: ImagePorts, context: Context, { part, files }: Target): Promise<Fetched> {
   const { input, signal } = context
   const began = { ms: nowMs(), bytes: -1 }
   const onProgress = (doneBytes: number, totalBytes: number | undefined) => {
@@ -96,10 +95,9 @@ async function obtain({ host, fetch, sleep, nowMs }: ImagePorts, context: Contex
       ...estimate(doneBytes, totalBytes, { doneBytes: doneBytes - began.bytes, ms: nowMs() - began.ms }),
     })
   }
-  if (!input.url.startsWith('file:'))
-    return fetchHttp({ files: host.files, fetch, sleep }, { url: input.url, part, signal, onProgress })
-  const { path, sizeBytes } = await localSource(host.files, input.url)
-  const hashes = await copyHashing(host.files, {
+  if (!input.url.startsWith('file:')) return fetchHttp({ files, fetch, sleep }, { url: input.url, part, signal, onProgress })
+  const { path, sizeBytes } = await localSource(files, input.url)
+  const hashes = await copyHashing(files, {
     from: path,
     to: part,
     sizeBytes,
@@ -114,8 +112,4 @@ function estimate(doneBytes: number, totalBytes: number | undefined, pace: { don
   const percent = totalBytes > 0 ? Math.min(100, Math.floor((doneBytes / totalBytes) * 1000) / 10) : 100
   const remainingMs = pace.doneBytes > 0 ? { remainingMs: Math.round(((totalBytes - doneBytes) * pace.ms) / pace.doneBytes) } : {}
   return { totalBytes, percent, ...remainingMs }
-}
-
-function matches(checksum: string | null, found: { md5: string; sha256: string }): boolean {
-  return checksum === null || checksum === `md5:${found.md5}` || checksum === `sha256:${found.sha256}`
 }

@@ -1,7 +1,7 @@
 /** Copies a local file in pieces, hashing on the way, so that what was hashed is what was written. */
 import { createHash } from 'node:crypto'
 import { SkerryError } from '@skerry/contract'
-import type { Host } from '@skerry/host'
+import type { StoreFiles } from '../sftp/remote-files.ts'
 
 const PIECE_BYTES = 4 * 1024 * 1024
 
@@ -14,7 +14,7 @@ export interface CopySpec {
 }
 
 /** The target is on the disk when this resolves; on failure it is the caller's to remove. Digests in lower-case hex. */
-export async function copyHashing(files: Host['files'], spec: CopySpec): Promise<{ md5: string; sha256: string }> {
+export async function copyHashing(files: StoreFiles, spec: CopySpec): Promise<{ md5: string; sha256: string }> {
   const hashes = [createHash('md5'), createHash('sha256')] as const
   const sink = await files.sink(spec.to)
   try {

@@ -4,8 +4,8 @@
  */
 import { createHash, type Hash } from 'node:crypto'
 import { SkerryError } from '@skerry/contract'
-import type { Host } from '@skerry/host'
 import { z } from 'zod'
+import type { StoreFiles } from '../sftp/remote-files.ts'
 import { openFollowing } from './http-open.ts'
 
 const ATTEMPTS = 5
@@ -18,7 +18,7 @@ const partial = z.object({ v: z.literal(1), url: z.string(), etag: z.string(), t
 type Partial = z.infer<typeof partial>
 
 export interface HttpPorts {
-  files: Host['files']
+  files: StoreFiles
   fetch: typeof fetch
   sleep(ms: number, signal: AbortSignal): Promise<void>
 }
@@ -100,7 +100,7 @@ async function fetchOnce(ports: HttpPorts, spec: HttpSpec): Promise<Fetched> {
 type Hashes = readonly [Hash, Hash]
 
 async function store(
-  files: Host['files'],
+  files: StoreFiles,
   chunks: AsyncGenerator<Uint8Array>,
   { spec, from, totalBytes, hashes }: { spec: HttpSpec; from: number; totalBytes: number | undefined; hashes: Hashes },
 ): Promise<number> {
@@ -124,10 +124,7 @@ async function store(
 }
 
 /** What of the partial file can be gone on with: only content that the source can name again (a strong ETag). */
-async function resumable(
-  files: Host['files'],
-  { url, part }: HttpSpec,
-): Promise<{ sizeBytes: number; etag: string } | undefined> {
+async function resumable(files: StoreFiles, { url, part }: HttpSpec): Promise<{ sizeBytes: number; etag: string } | undefined> {
   const [stat, text] = await Promise.all([files.stat(part), files.read(`${part}.json`)])
   if (stat?.kind !== 'file' || stat.sizeBytes === 0 || text === undefined) return undefined
   const known = partial.safeParse(parseJson(text)).data
@@ -137,7 +134,7 @@ async function resumable(
 
 /** A weak ETag (`W/`) promises no equal bytes: such a source begins anew each time (RFC 9110 §13.1.5). */
 async function rememberPart(
-  files: Host['files'],
+  files: StoreFiles,
   { url, part }: HttpSpec,
   of: { etag: string | null; totalBytes: number | undefined },
 ): Promise<void> {
@@ -154,7 +151,13 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function rehash(files: Host['files'], part: string, sizeBytes: number, hashes: Hashes): Promise<void> {
+/** Feeds what is there already to the hashes, or to whoever else wants to see each piece. */
+export async function rehash(
+  files: Pick<StoreFiles, 'readAt'>,
+  part: string,
+  sizeBytes: number,
+  hashes: readonly { update(piece: Uint8Array): unknown }[],
+): Promise<void> {
   for (let at = 0; at < sizeBytes; ) {
     const piece = await files.readAt(part, at, Math.min(PIECE_BYTES, sizeBytes - at))
     if (!piece?.length) throw new SkerryError('host-command-failed', `${part} became shorter while it was read`, { path: part })

@@ -1,11 +1,11 @@
 /** Which local files may become images. ZStack's own blacklist (zstack-core, image.download.localPath.blacklist), and no links. */
 import { SkerryError } from '@skerry/contract'
-import type { Host } from '@skerry/host'
+import type { StoreFiles } from '../sftp/remote-files.ts'
 
 const BLACKLIST = ['/etc', '/usr/local/zstack', '/var/log', '/dev', '/proc', '/sys']
 
 /** The path behind `file://…` and its size. Throws `image-refused` (may not be read) or `image-unreachable` (isn't there). */
-export async function localSource(files: Host['files'], url: string): Promise<{ path: string; sizeBytes: number }> {
+export async function localSource(files: Pick<StoreFiles, 'stat'>, url: string): Promise<{ path: string; sizeBytes: number }> {
   const path = decodeURIComponent(new URL(url).pathname)
   const parts = path.split('/').slice(1)
   const refuse = (why: string) => new SkerryError('image-refused', `an image may not be read from ${path}: ${why}`, { url, path })

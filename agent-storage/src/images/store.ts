@@ -3,9 +3,9 @@
  * reference is written before the content appears, so that nothing is ever in the store that no reference names.
  */
 import { SkerryError, storePath } from '@skerry/contract'
-import type { Host } from '@skerry/host'
 import { z } from 'zod'
 import { readMarker } from '../pools/folder.ts'
+import type { StoreFiles } from '../sftp/remote-files.ts'
 
 export const imageFormat = z.enum(['qcow2', 'raw', 'iso'])
 export type ImageFormat = z.infer<typeof imageFormat>
@@ -26,11 +26,11 @@ const FORMATS = imageFormat.options
 
 export class ImageStore {
   readonly path: string
-  readonly #files: Host['files']
+  readonly #files: StoreFiles
   readonly #locks: Map<string, Promise<unknown>>
 
   /** `locks` is shared by all who open stores of one agent: adding and removing take turns. */
-  constructor(files: Host['files'], path: string, locks: Map<string, Promise<unknown>>) {
+  constructor(files: StoreFiles, path: string, locks: Map<string, Promise<unknown>>) {
     this.#files = files
     this.path = path
     this.#locks = locks

@@ -1,6 +1,6 @@
 /** What stands at a pool's path, and whether it may become (or is) a pool of ours. Read only. */
-import type { Host } from '@skerry/host'
 import { z } from 'zod'
+import type { StoreFiles } from '../sftp/remote-files.ts'
 
 export type PoolKind = 'primary' | 'image-store'
 
@@ -65,7 +65,7 @@ export type FolderState =
 
 /** `uuid` and `kind`: the pool that wants to stand there. */
 export async function lookAtFolder(
-  files: Host['files'],
+  files: StoreFiles,
   path: string,
   pool: { uuid: string; kind: PoolKind },
 ): Promise<FolderState> {
@@ -91,7 +91,7 @@ export async function lookAtFolder(
 }
 
 /** Undefined: there is none, or it isn't ours to read. */
-export async function readMarker(files: Host['files'], path: string): Promise<Marker | undefined> {
+export async function readMarker(files: StoreFiles, path: string): Promise<Marker | undefined> {
   const text = await files.read(`${path}/${MARKER}`)
   if (text === undefined) return undefined
   try {

@@ -3,6 +3,7 @@ import type { storageDesired } from '@skerry/contract'
 import type { Host } from '@skerry/host'
 import type { PlanContext } from '@skerry/reconcile'
 import type { z } from 'zod'
+import type { StoreFiles } from '../sftp/remote-files.ts'
 import { type FolderState, lookAtFolder } from './folder.ts'
 
 type Capacity = z.infer<typeof storageDesired.poolObserved>
@@ -33,7 +34,7 @@ export async function observe(files: Host['files'], context: PlanContext): Promi
 }
 
 /** What an ordinary user may still write counts as available; what is neither total nor available is used (or reserved). */
-export async function capacityOf(files: Host['files'], path: string): Promise<Capacity> {
+export async function capacityOf(files: Pick<StoreFiles, 'capacity'>, path: string): Promise<Capacity> {
   const { totalBytes, availableBytes } = await files.capacity(path)
   return { totalBytes, availableBytes, usedBytes: totalBytes - availableBytes }
 }

@@ -4,16 +4,30 @@ import { hostsDigest } from '../routers/service.ts'
 import { type HostLine, parseHosts } from './hosts-file.ts'
 
 export interface FolderView {
+  /** Texts of the two files. */
+  hosts: string
+  names: string
   lines: readonly HostLine[]
   leases: readonly DnsmasqLease[]
   /** Leased to a MAC that no line gives this address. */
   stale: readonly DnsmasqLease[]
   /** Of hosts and names, as `served` notes it. */
   digest: string
+  /** Lines by the NIC that they name. */
+  byNic: ReadonlyMap<string, readonly HostLine[]>
+  /** Lines by MAC and by address, which never look alike. */
+  byIdentity: ReadonlyMap<string, HostLine>
+  leaseOf: ReadonlyMap<string, DnsmasqLease>
 }
 
+type HostsView = Pick<FolderView, 'hosts' | 'names' | 'lines' | 'digest' | 'byNic' | 'byIdentity'>
+type LeasesView = Pick<FolderView, 'leases' | 'leaseOf'>
+type Text = string | undefined
+
 interface Seen {
-  texts: readonly (string | undefined)[]
+  texts: readonly [hosts: Text, names: Text, leases: Text]
+  hosts: HostsView
+  leases: LeasesView
   view: FolderView
 }
 
@@ -28,20 +42,47 @@ export class Folders {
   /** Absent files count as empty; without a hosts file nothing is stale, because nobody can say what is. */
   async read(dir: string): Promise<FolderView> {
     const paths = dnsmasqFiles(dir)
-    const texts = await Promise.all([paths.hosts, paths.names, paths.leases].map((path) => this.#files.read(path)))
+    const [hosts, names, leased] = await Promise.all(
+      [paths.hosts, paths.names, paths.leases].map((path) => this.#files.read(path)),
+    )
     const seen = this.#seen.get(dir)
-    if (seen?.texts.every((text, n) => text === texts[n])) return seen.view
-    const view = parseFolder(texts)
-    if (texts.some((text) => text !== undefined)) this.#seen.set(dir, { texts, view })
+    const sameHosts = seen && seen.texts[0] === hosts && seen.texts[1] === names
+    const sameLeases = seen && seen.texts[2] === leased
+    if (sameHosts && sameLeases) return seen.view
+    const now = {
+      hosts: sameHosts ? seen.hosts : readHosts(hosts ?? '', names ?? ''),
+      leases: sameLeases ? seen.leases : readLeases(leased ?? ''),
+    }
+    const view = { ...now.hosts, ...now.leases, stale: hosts === undefined ? [] : staleIn(now) }
+    if ([hosts, names, leased].some((text) => text !== undefined))
+      this.#seen.set(dir, { texts: [hosts, names, leased], ...now, view })
     else this.#seen.delete(dir)
     return view
   }
 }
 
-function parseFolder([hosts, names, leaseText]: readonly (string | undefined)[]): FolderView {
-  const lines = parseHosts(hosts ?? '', names ?? '')
-  const leases = parseLeases(leaseText ?? '')
-  const allowed = new Set(lines.map(({ mac, ip }) => `${mac} ${ip}`))
-  const stale = hosts === undefined ? [] : leases.filter(({ mac, ip }) => !allowed.has(`${mac} ${ip}`))
-  return { lines, leases, stale, digest: hostsDigest({ hosts: hosts ?? '', names: names ?? '' }) }
+function readHosts(hosts: string, names: string): HostsView {
+  const lines = parseHosts(hosts, names)
+  const byNic = new Map<string, HostLine[]>()
+  const byIdentity = new Map<string, HostLine>()
+  for (const line of lines) {
+    byIdentity.set(line.mac, line).set(line.ip, line)
+    if (line.uuid === null) continue
+    const own = byNic.get(line.uuid)
+    if (own) own.push(line)
+    else byNic.set(line.uuid, [line])
+  }
+  return { hosts, names, lines, byNic, byIdentity, digest: hostsDigest({ hosts, names }) }
+}
+
+function readLeases(text: string): LeasesView {
+  const leases = parseLeases(text)
+  return { leases, leaseOf: new Map(leases.map((lease) => [lease.ip, lease])) }
+}
+
+function staleIn({ hosts, leases }: { hosts: HostsView; leases: LeasesView }): DnsmasqLease[] {
+  return leases.leases.filter(({ mac, ip }) => {
+    const line = hosts.byIdentity.get(ip)
+    return line?.mac !== mac && !hosts.lines.some((one) => one.ip === ip && one.mac === mac)
+  })
 }

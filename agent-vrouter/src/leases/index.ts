@@ -14,6 +14,7 @@ export function leaseModule(ports: LeasePorts): Module<vrouterDesired.LeaseSpec,
   return {
     ...vrouterDesired.lease,
     concurrency: CONCURRENCY,
+    single: true,
     observe: (context) => observe({ ...ports, files: ports.host.files }, context),
     plan,
     apply: (change) => writer.apply(change),

@@ -2,6 +2,7 @@
 import { type ErrorBody, type ErrorCode, SkerryError, toErrorBody, type vrouterDesired } from '@skerry/contract'
 import type { PlanContext, Wanted } from '@skerry/reconcile'
 import { contains } from '../routers/cidr.ts'
+import type { FolderView } from './folder.ts'
 import type { PlacedLine } from './have.ts'
 
 type Lease = Wanted<vrouterDesired.LeaseSpec>
@@ -26,6 +27,24 @@ export function problemsOf(
     else holders.take(lease.spec.routerUuid, lease.spec, lease.uuid)
   }
   return problems
+}
+
+/** Whether these few can stand for sure: nobody else's line has their address or MAC, nor has one of them another's. */
+export function noneMeet(
+  leases: readonly Lease[],
+  views: ReadonlyMap<string, Pick<FolderView, 'byIdentity'>>,
+  context: Pick<PlanContext, 'wantedOf'>,
+): boolean {
+  const routers = new Map((context.wantedOf('router') as readonly Router[]).map((r) => [r.uuid, r]))
+  const holders = new Holders()
+  return leases.every((lease) => {
+    const { routerUuid, mac, ip } = lease.spec
+    const lines = views.get(routerUuid)?.byIdentity
+    const strange = [mac, ip].some((identity) => (lines?.get(identity)?.uuid ?? lease.uuid) !== lease.uuid)
+    if (strange || problemOf(lease, routers.get(routerUuid), holders)) return false
+    holders.take(routerUuid, lease.spec, lease.uuid)
+    return true
+  })
 }
 
 interface Identity {

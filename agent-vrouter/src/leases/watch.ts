@@ -2,18 +2,34 @@
  * Wakes the reconciler when a guest got or lost its lease, or a dnsmasq died; a renewal is no news. Folders are watched;
  * a slow timer finds what a watch missed. Reads only.
  */
-import { dnsmasqFiles, type Host, parseLeases } from '@skerry/host'
-import type { Timers } from '@skerry/reconcile'
+import { vrouterDesired } from '@skerry/contract'
+import type { Host } from '@skerry/host'
+import type { DocumentName, Timers } from '@skerry/reconcile'
 import { routerDir, routersDir } from '../routers/service.ts'
+import type { Folders } from './folder.ts'
 
 export interface WatchPorts {
   host: Pick<Host, 'files' | 'dnsmasq'>
+  folders: Folders
   stateDir: string
   timers: Timers
   /** Calls `changed` with the name of what moved in a folder, until the returned function is called. A folder that goes ends it. */
   watchFolder(dir: string, changed: (name: string) => void): () => void
-  signal(): void
+  /** `of`: it concerns these leases only. */
+  signal(of?: readonly DocumentName[]): void
   onFault(error: unknown): void
+}
+
+interface Known {
+  up: boolean
+  /** MAC by address */
+  leased: ReadonlyMap<string, string>
+}
+
+/** Addresses that others have now, or that came or went. */
+function movedBetween(before: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>): string[] {
+  const gone = [...before.keys()].filter((ip) => !now.has(ip))
+  return [...gone, ...[...now].flatMap(([ip, mac]) => (before.get(ip) === mac ? [] : [ip]))]
 }
 
 const TICK_MS = 5_000
@@ -23,7 +39,8 @@ const SETTLE_MS = 30
 export class LeaseWatch {
   readonly #p: WatchPorts
   readonly #watches = new Map<string, () => void>()
-  readonly #known = new Map<string, string>()
+  /** By router: whether its daemon runs, and who has which address. */
+  readonly #known = new Map<string, Known>()
   readonly #settling = new Map<string, unknown>()
   #timer: unknown
   #stopped = false
@@ -90,10 +107,17 @@ export class LeaseWatch {
     const { host, stateDir, signal } = this.#p
     const dir = routerDir(stateDir, router)
     const running = await host.dnsmasq.running(dir)
-    const leases = parseLeases((await host.files.read(dnsmasqFiles(dir).leases)) ?? '')
-    const now = `${running ? 'up' : 'down'} ${leases.map(({ mac, ip }) => `${mac} ${ip}`).sort()}`
-    if (this.#known.get(router) === now || this.#stopped) return
+    const { leases, stale, byIdentity } = await this.#p.folders.read(dir)
+    if (this.#stopped) return
+    const before = this.#known.get(router)
+    const now: Known = { up: Boolean(running), leased: new Map(leases.map(({ mac, ip }) => [ip, mac])) }
     this.#known.set(router, now)
-    signal()
+    if (before?.up !== now.up) return signal()
+    const moved = movedBetween(before.leased, now.leased)
+    if (moved.length === 0) return
+    const nics = moved.map((ip) => byIdentity.get(ip)?.uuid)
+    // What is leased to nobody's line is the router's to forget.
+    if (stale.length > 0 || nics.some((uuid) => !uuid)) return signal()
+    signal(nics.map((uuid) => ({ noun: vrouterDesired.lease.noun, uuid: uuid! })))
   }
 }

@@ -10,10 +10,11 @@ import {
   type Row,
   SkerryError,
   type Status,
-  statusesReply,
+  status as statusSchema,
   subjects,
 } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
+import { z } from 'zod'
 import type { AgentCommand, AgentsPort, Waiting } from '../workflows/world.ts'
 import type { AgentBook } from './book.ts'
 import { kindOf } from './documents.ts'
@@ -22,6 +23,12 @@ import type { Syncer } from './sync.ts'
 /** How long an agent may be out of reach before a step fails: a restart or upgrade of an agent fits in. */
 const UNREACHABLE_MS = 15_000
 const LOOK_AGAIN_MS = 3_000
+/** An agent that gives up has so long to say why, before we do without knowing. */
+const ANSWER_MS = 500
+const ASK_AGAIN_MS = 10_000
+
+/** `statusesReply`, its statuses yet to be judged one by one. */
+const statusList = z.object({ statuses: z.array(z.unknown()) })
 
 export interface AgentsPorts {
   bus: Bus
@@ -30,18 +37,26 @@ export interface AgentsPorts {
   syncer: Syncer
   sleep(ms: number): Promise<void>
   monotonic(): number
+  report(error: unknown, facts: Row): void
 }
 
 export class Agents implements AgentsPort {
   readonly #p: AgentsPorts
-  readonly #progress = new Map<string, Waiting>()
+  /** by command id: who was asked, and who waits */
+  readonly #progress = new Map<string, { agentUuid: string; waiting: Waiting }>()
 
   constructor(ports: AgentsPorts) {
     this.#p = ports
     ports.bus.subscribe(subjects.progressOfAll, (m) => {
-      const id = parseAgentSubject(m.subject)?.rest[0]
+      const from = parseAgentSubject(m.subject)
+      const asked = this.#progress.get(from?.rest[0] ?? '')
+      if (!from || !asked) return // of a command that nobody waits for any more
       const parsed = progressSchema.safeParse(m.data)
-      if (id && parsed.success) this.#progress.get(id)?.progress(parsed.data)
+      // The subject says who speaks: nobody else's progress is believed.
+      if (parsed.success && asked.agentUuid === from.agentUuid) return asked.waiting.progress(parsed.data)
+      ports.report(new SkerryError('invalid-argument', 'progress does not fit its schema, or is of a command to another agent'), {
+        subject: m.subject,
+      })
     })
   }
 
@@ -64,8 +79,9 @@ export class Agents implements AgentsPort {
   async #ready(key: string, waiting: Waiting): Promise<Status> {
     const [agentUuid, noun, uuid] = key.split('/') as [string, string, string]
     const { graph } = this.#p
+    this.#p.syncer.checkReadable(key) // an agent that is too old for it will never be ready
     const wanted = { incarnation: graph.incarnation, seq: graph.version('desired', key)! }
-    await this.#retrying(agentUuid, waiting, () => this.#p.syncer.deliver(agentUuid))
+    await this.#retrying(agentUuid, waiting, () => this.#p.syncer.delivered(key))
     let asked = this.#p.monotonic()
     for (;;) {
       const status = this.#p.book.statusOf(agentUuid, noun, uuid)
@@ -98,7 +114,15 @@ export class Agents implements AgentsPort {
       {},
       { timeoutMs: 10_000 },
     )
-    for (const status of statusesReply.parse(reply.data).statuses) this.#p.book.status(agentUuid, status)
+    const all: Status[] = []
+    for (const said of statusList.parse(reply.data).statuses) {
+      const parsed = statusSchema.safeParse(said)
+      if (parsed.success) all.push(parsed.data)
+      // One that a newer agent words in a new way must not cost us the others.
+      else this.#p.report(new SkerryError('invalid-argument', 'a status does not fit its schema'), { agentUuid })
+    }
+    for (const status of all) this.#p.book.status(agentUuid, status)
+    this.#p.book.listed(agentUuid, all)
   }
 
   async gone(names: readonly string[], maxMs: number): Promise<boolean> {
@@ -114,23 +138,50 @@ export class Agents implements AgentsPort {
     }
   }
 
+  async remind(names: readonly string[]): Promise<void> {
+    const { graph, syncer } = this.#p
+    const keys = names
+      .flatMap((name) => [...graph.by('desired', 'of', name)])
+      .filter((k) => graph.get('desired', k)?.['tombstone'])
+    for (const key of keys) await syncer.again(key)
+  }
+
   async command(agentUuid: string, command: AgentCommand, waiting: Waiting): Promise<Row> {
     const kind = kindOf(this.#p.graph, agentUuid)
     if (!kind) throw new SkerryError('agent-absent', `agent ${agentUuid} is not enrolled`, { agentUuid })
     const subject = subjects.do(kind, agentUuid, command.noun, command.uuid, command.verb)
-    this.#progress.set(command.id, waiting)
+    this.#progress.set(command.id, { agentUuid, waiting })
     try {
       return await this.#retrying(agentUuid, waiting, async () => {
-        const deadlineMs = Math.max(1, Math.min(waiting.remainingMs(), 2 ** 31 - 1))
-        const reply = await this.#p.bus.request(
-          subject,
-          { id: command.id, deadlineMs, epoch: this.#p.graph.epoch, mode: 'apply', input: command.input },
-          { timeoutMs: deadlineMs },
-        )
-        return commandReply.parse(reply.data).output
+        return this.#asking(subject, command, waiting)
       })
     } finally {
       this.#progress.delete(command.id)
+    }
+  }
+
+  /**
+   * Asks again now and then while the command runs: an answer is lost when the agent's connection broke off meanwhile, and then
+   * nothing says so. The agent takes the repeat for what it is, by its id.
+   */
+  async #asking(subject: string, command: AgentCommand, waiting: Waiting): Promise<Row> {
+    for (;;) {
+      // whole milliseconds, as the schema wants them: clocks tell fractions
+      const deadlineMs = Math.max(1, Math.min(Math.floor(waiting.remainingMs()), 2 ** 31 - 1))
+      const asked = {
+        id: command.id,
+        deadlineMs: deadlineMs - Math.min(ANSWER_MS, Math.floor(deadlineMs / 10)),
+        epoch: this.#p.graph.epoch,
+        mode: 'apply',
+        input: command.input,
+      }
+      try {
+        const reply = await this.#p.bus.request(subject, asked, { timeoutMs: Math.min(deadlineMs, ASK_AGAIN_MS) })
+        return commandReply.parse(reply.data).output
+      } catch (error) {
+        const late = error instanceof SkerryError && error.code === 'agent-timeout'
+        if (!late || deadlineMs <= ASK_AGAIN_MS) throw error
+      }
     }
   }
 
@@ -154,9 +205,7 @@ export class Agents implements AgentsPort {
         off()
         resolve()
       }
-      const off = this.#p.book.onStatus((agent, status) => {
-        if (agent === agentUuid && status.noun === noun && status.uuid === uuid) end()
-      })
+      const off = this.#p.book.onStatusOf({ agentUuid, noun, uuid }, end)
       void this.#p.sleep(ms).then(end)
     })
   }

@@ -1,12 +1,13 @@
 /** What a report from a host means for the graph, when no job is at work on the resource. Pure: reports in, change out. */
-import type { Change, Op, Row, Status } from '@skerry/contract'
-import { compareGeneration } from '@skerry/contract'
+import type { Change, Fact, Op, Row, Status } from '@skerry/contract'
+import { canonicalJson, compareGeneration, vmStates } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { connectPart } from '../workflows/storage-parts.ts'
-import { releaseHost } from '../workflows/vm.state.ts'
+import { releaseHost, reserveHost } from '../workflows/vm.state.ts'
 
 const current = (graph: Graph, agentUuid: string, status: Status): boolean => {
   const seq = graph.version('desired', `${agentUuid}/${status.noun}/${status.uuid}`)
+  // Only who holds a document may speak about its resource: what A says of B's VM means nothing.
   return (
     seq !== undefined &&
     status.generation !== null &&
@@ -17,8 +18,9 @@ const current = (graph: Graph, agentUuid: string, status: Status): boolean => {
 /** The change that a status asks for; undefined: nothing new. */
 export function react(graph: Graph, agentUuid: string, status: Status, now: number): Change | undefined {
   if (status.condition === 'Gone') return carriedOut(graph, agentUuid, status)
-  if (!current(graph, agentUuid, status)) return undefined
-  if (status.noun === 'vm') return reactVm(graph, status, now)
+  if (!current(graph, agentUuid, status) || graph.get('desired', `${agentUuid}/${status.noun}/${status.uuid}`)?.['tombstone'])
+    return undefined
+  if (status.noun === 'vm') return reactVm(graph, agentUuid, status, now)
   if (status.noun === 'pool' && status.condition === 'Ready') return reactPool(graph, agentUuid, status, now)
   return undefined
 }
@@ -34,41 +36,71 @@ function carriedOut(graph: Graph, agentUuid: string, status: Status): Change | u
   }
 }
 
-/** A guest that stopped by itself is Stopped, and stays so (DESIGN §6); one that was out of sight is what it is seen to be. */
-function reactVm(graph: Graph, status: Status, now: number): Change | undefined {
-  const uuid = status.uuid
-  const vm = graph.get('vmInstance', uuid) as Row | undefined
-  if (!vm) return undefined
-  const state = vm['state'] as string
+/** What a host reports of a guest, as an event of the VM's state table. */
+const eventOf: Readonly<Record<string, string>> = {
+  Running: 'running',
+  Stopped: 'stopped',
+  Paused: 'paused',
+  Crashed: 'crashed',
+  Unknown: 'noState',
+}
+/** States in which no workflow is between two others: a report may move them. */
+const settled = new Set(['Running', 'Stopped', 'Paused', 'Crashed', 'NoState', 'Unknown'])
+/** States of a guest that may have gone on by the time that its host is seen again. A crashed one stands as it is. */
+const aliveWhenSeen = new Set(['Running', 'Paused', 'NoState'])
+
+/**
+ * A guest that stopped by itself is Stopped, and stays so (DESIGN §6); one that was started by hand is Running, and is not cut; one
+ * that was paused, has panicked, or was out of sight is what it is seen to be. One transition a report, none when nothing is new.
+ */
+function reactVm(graph: Graph, agentUuid: string, status: Status, now: number): Change | undefined {
+  const vm = graph.get('vmInstance', status.uuid) as Row | undefined
+  const from = vm?.['state'] as string
+  if (!vm || !settled.has(from)) return undefined
   const { power, cause } = status.observed as { power?: string; cause?: string }
-  const guards = [{ g: 'field' as const, t: 'vmInstance', k: uuid, field: 'state', in: [state] }]
-  const fact = (to: string) => [
-    { noun: 'vmInstance', uuid, event: 'state-changed', data: { from: state, to, cause: cause ?? null } },
-  ]
-  if ((state === 'Unknown' || state === 'Crashed' || state === 'NoState') && power === 'Running') {
-    return {
-      guards,
-      ops: [{ o: 'set', t: 'vmInstance', k: uuid, v: { state: 'Running', stateCause: null, lastOpDate: now } }],
-      facts: fact('Running'),
-    }
+  if (power === 'Stopped' && cause === 'start-pending') return startPending(vm, status, now)
+  const to = vmStates[from]?.[eventOf[power ?? ''] ?? '']
+  if (to === undefined || to === from) return undefined
+  const common = { vm, to, now, cause: cause ?? null }
+  if (to === 'Stopped') return moved(common, ...endedByItself(graph, vm, cause ?? 'unknown'))
+  // While it is being stopped by order it runs too.
+  if (from === 'Stopped')
+    return status.condition === 'Ready' ? moved(common, ...startedByHand(graph, agentUuid, vm, cause ?? 'unknown')) : undefined
+  return moved({ ...common, cause: to === 'Running' ? null : common.cause }, {}, [])
+}
+
+/** It is wanted, and not there yet: only when its host says that it can't start it, it is not what it was. */
+function startPending(vm: Row, { condition }: Status, now: number): Change | undefined {
+  if (condition !== 'Failed' || vm['state'] === 'Stopped' || vm['state'] === 'Unknown') return undefined
+  return moved({ vm, to: 'Unknown', now, cause: 'start-failed' }, {}, [])
+}
+
+function endedByItself(graph: Graph, vm: Row, cause: string): [Row, Op[]] {
+  const set = {
+    power: 'Stopped',
+    powerCause: cause,
+    hostUuid: null,
+    lastHostUuid: vm['hostUuid'] ?? vm['lastHostUuid'],
   }
-  if (['Running', 'Unknown', 'Paused', 'Crashed'].includes(state) && (power === 'Stopped' || power === 'Crashed')) {
-    const set = {
-      state: 'Stopped',
-      stateCause: cause ?? 'guest',
-      power: 'Stopped',
-      powerCause: cause ?? 'guest',
-      hostUuid: null,
-      lastHostUuid: vm['hostUuid'] ?? vm['lastHostUuid'],
-      lastOpDate: now,
-    }
-    return {
-      guards,
-      ops: [{ o: 'set', t: 'vmInstance', k: uuid, v: set }, ...releaseHost(graph, vm['hostUuid'], vm)],
-      facts: fact('Stopped'),
-    }
+  return [set, releaseHost(graph, vm['hostUuid'], vm)]
+}
+
+/** It takes up its host's CPUs and memory already, also when there were none left. */
+function startedByHand(graph: Graph, agentUuid: string, vm: Row, cause: string): [Row, Op[]] {
+  const hostUuid = graph.get('agent', agentUuid)?.['hostUuid'] as string
+  const { ops } = reserveHost(graph, hostUuid, vm)
+  return [{ power: 'Running', powerCause: cause, hostUuid }, vm['hostUuid'] ? [] : ops]
+}
+
+/** The transition as one commit: it holds only as long as the VM is still what it was judged to be. */
+function moved({ vm, to, now, cause }: { vm: Row; to: string; now: number; cause: string | null }, set: Row, ops: Op[]): Change {
+  const uuid = vm['uuid'] as string
+  const from = vm['state'] as string
+  return {
+    guards: [{ g: 'field', t: 'vmInstance', k: uuid, field: 'state', in: [from] }],
+    ops: [{ o: 'set', t: 'vmInstance', k: uuid, v: { state: to, stateCause: cause, ...set, lastOpDate: now } }, ...ops],
+    facts: [{ noun: 'vmInstance', uuid, event: 'state-changed', data: { from, to, cause } }],
   }
-  return undefined
 }
 
 /** Capacity enters the log only when it says something new: another size, or free space that moved by a hundredth. */
@@ -105,7 +137,7 @@ export function reactPresence(
   graph: Graph,
   agentUuid: string,
   alive: boolean,
-  facts: { bootId?: string; version?: string; now: number },
+  facts: { bootId?: string; version?: string; schemas?: Record<string, number>; now: number },
 ): Change | undefined {
   const agent = graph.get('agent', agentUuid)
   if (!agent) return undefined
@@ -114,6 +146,9 @@ export function reactPresence(
   if (agent['status'] !== status) news['status'] = status
   if (facts.bootId && agent['bootId'] !== facts.bootId) news['bootId'] = facts.bootId
   if (facts.version && agent['version'] !== facts.version) news['version'] = facts.version
+  // An agent that says nothing of them is one from before they were told.
+  const schemas = facts.schemas ?? null
+  if (alive && canonicalJson(agent['schemas'] ?? null) !== canonicalJson(schemas)) news['schemas'] = schemas
   const ops: Op[] = Object.keys(news).length > 0 ? [{ o: 'set', t: 'agent', k: agentUuid, v: news }] : []
   const more =
     agent['kind'] === 'kvm'
@@ -143,12 +178,14 @@ function hostPresence(graph: Graph, hostUuid: unknown, alive: boolean, now: numb
   const ops: Op[] = [
     { o: 'set', t: 'host', k: key, v: { status: wanted, disconnectCause: alive ? null : 'its agent-kvm has been silent' } },
   ]
-  const facts = [{ noun: 'host', uuid: key, event: alive ? 'connected' : 'disconnected' }]
+  const facts: Fact[] = [{ noun: 'host', uuid: key, event: alive ? 'connected' : 'disconnected' }]
   if (!alive) {
     for (const vm of graph.by('vmInstance', 'hostUuid', key)) {
-      if (graph.get('vmInstance', vm)?.['state'] !== 'Running') continue
+      const from = graph.get('vmInstance', vm)?.['state'] as string
+      if (!aliveWhenSeen.has(from)) continue
       ops.push({ o: 'set', t: 'vmInstance', k: vm, v: { state: 'Unknown', stateCause: 'host-disconnected', lastOpDate: now } })
-      facts.push({ noun: 'vmInstance', uuid: vm, event: 'state-changed' })
+      const data = { from, to: 'Unknown', cause: 'host-disconnected' }
+      facts.push({ noun: 'vmInstance', uuid: vm, event: 'state-changed', data })
     }
   }
   return { ops, facts }

@@ -2,6 +2,7 @@
 import type { Bus } from '@skerry/bus'
 import {
   type Change,
+  type Heartbeat,
   heartbeat as heartbeatSchema,
   parseAgentSubject,
   SkerryError,
@@ -42,7 +43,7 @@ export class AgentWatch {
   /** Called by a timer: who has been silent for too long? */
   sweep(): void {
     for (const [agentUuid] of this.#p.graph.rows('agent'))
-      if (!this.#p.book.alive(agentUuid)) this.#presence(agentUuid, false, {})
+      if (this.#p.book.silent(agentUuid)) this.#presence(agentUuid, false, {})
   }
 
   /** A job on this resource has ended: what was reported meanwhile counts now. */
@@ -64,18 +65,27 @@ export class AgentWatch {
       return void this.#p.report(new SkerryError('invalid-argument', 'a heartbeat does not fit its schema or its subject'), {
         subject,
       })
-    const { agentUuid, bootId, version, digest, statusDigest } = parsed.data
+    const { agentUuid, bootId, version, digest, statusDigest, schemas } = parsed.data
     const agent = this.#p.graph.get('agent', agentUuid)
     if (!agent) return
-    const wasAlive = this.#p.book.alive(agentUuid)
-    this.#p.book.heartbeat(parsed.data)
-    this.#presence(agentUuid, true, { bootId, version })
+    const fresh = this.#isFresh(parsed.data)
+    this.#p.book.heartbeat(parsed.data, this.#p.now())
+    this.#presence(agentUuid, true, { bootId, version, ...(schemas ? { schemas } : {}) })
     const report = (doing: string) => (error: unknown) => this.#p.report(error, { agentUuid, doing })
-    this.#p.syncer.compare(agentUuid, digest).catch(report('comparing digests'))
-    if (!wasAlive || this.#known.get(agentUuid) !== statusDigest) {
-      this.#known.set(agentUuid, statusDigest)
-      this.#p.refresh(agentUuid).catch(report('asking for statuses'))
-    }
+    this.#p.syncer.compare(agentUuid, digest, fresh).catch(report('comparing digests'))
+    if (!fresh && (this.#known.get(agentUuid) === statusDigest || this.#p.book.isCurrent(agentUuid, statusDigest))) return
+    this.#known.set(agentUuid, statusDigest)
+    this.#p.refresh(agentUuid).catch((error) => {
+      this.#known.delete(agentUuid) // asked again at the next heartbeat
+      report('asking for statuses')(error)
+    })
+  }
+
+  /** It was not heard for a while, or its process is another one. */
+  #isFresh({ agentUuid, uptimeMs, bootId }: Heartbeat): boolean {
+    const before = this.#p.book.lastHeartbeat(agentUuid)
+    if (!before || !this.#p.book.alive(agentUuid)) return true
+    return uptimeMs < before.uptimeMs || bootId !== before.bootId
   }
 
   #onStatus(subject: string, data: unknown): void {
@@ -96,7 +106,11 @@ export class AgentWatch {
     if (change) this.#commit(change, agentUuid)
   }
 
-  #presence(agentUuid: string, alive: boolean, facts: { bootId?: string; version?: string }): void {
+  #presence(
+    agentUuid: string,
+    alive: boolean,
+    facts: { bootId?: string; version?: string; schemas?: Record<string, number> },
+  ): void {
     const change = reactPresence(this.#p.graph, agentUuid, alive, { ...facts, now: this.#p.now() })
     if (change) this.#commit(change, agentUuid)
   }

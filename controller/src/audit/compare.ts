@@ -1,5 +1,5 @@
 /** Expected against observed, and the graph against itself. Pure; every difference says what to do about it. */
-import type { InventoryItem, Row } from '@skerry/contract'
+import type { InventoryItem, OrphanHolds, Row } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { AuditDifference } from '../http/ports.ts'
 import type { Expected } from './expect.ts'
@@ -20,12 +20,25 @@ export interface HostAudit {
   observed: readonly InventoryItem[]
   /** MACs of all NICs: their leases are welcome */
   knownMacs: ReadonlySet<string>
+  /** uuids of what is listed as an orphan: a person is to decide */
+  orphans?: ReadonlySet<string>
+  /** uuids of volumes: nobody is told to remove one of their files */
+  volumes?: ReadonlySet<string>
 }
 
 export function compareHost(audit: HostAudit): AuditDifference[] {
   const seen = new Map(audit.observed.map((o) => [`${o.kind}/${o.id}`, o]))
   const wanted = new Set(audit.expected.map((e) => `${e.kind}/${e.id}`))
-  return [...audit.expected.flatMap((e) => compareItem(audit.host, e, seen.get(`${e.kind}/${e.id}`))), ...unwanted(audit, wanted)]
+  const expected = audit.expected.flatMap((e) => asAdopted(e, seen))
+  return [...expected.flatMap((e) => compareItem(audit.host, e, seen.get(`${e.kind}/${e.id}`))), ...unwanted(audit, wanted)]
+}
+
+/** A guest that was adopted while it ran has the disks and taps that somebody else named until its next start. */
+function asAdopted(e: Expected, seen: ReadonlyMap<string, InventoryItem>): Expected[] {
+  const domain = seen.get(`domain/${e.vm ?? (e.kind === 'domain' ? e.id : '')}`)
+  if (domain?.facts['adopted'] !== true) return [e]
+  const { disks: _, ...facts } = e.facts
+  return e.vm ? [] : [{ ...e, facts }]
 }
 
 /** One thing that should be there, with the facts that should hold. */
@@ -42,12 +55,21 @@ function compareItem(host: string, e: Expected, found: InventoryItem | undefined
 }
 
 /** What carries our mark and is wanted by nobody. */
-function unwanted({ host, observed, knownMacs }: HostAudit, wanted: ReadonlySet<string>): AuditDifference[] {
+function unwanted({ host, observed, knownMacs, orphans, volumes }: HostAudit, wanted: ReadonlySet<string>): AuditDifference[] {
   const strangers = observed.filter(
     (o) => !wanted.has(`${o.kind}/${o.id}`) && !(transient.has(o.kind) && knownMacs.has(String(o.facts['mac']))),
   )
   return strangers.map(({ kind, id, owner }) => {
     const whose = owner ? ` (it belonged to ${owner})` : ''
+    if (owner && orphans?.has(owner)) {
+      const remedy = 'skerry get orphans shows what it belongs to; skerry adopt orphan or skerry remove orphan'
+      return { host, kind, id, expected: 'known', observed: 'orphaned', remedy }
+    }
+    // A file of a volume may be what all its others lie on.
+    if (kind === 'volume-file' && owner && volumes?.has(owner)) {
+      const remedy = `it belongs to volume ${owner}, whose other files may lie on it: leave it, and look at the volume's conditions`
+      return { host, kind, id, expected: 'known', observed: 'unknown', remedy }
+    }
     const remedy = `nobody wants it any more, and without a tombstone no agent deletes: remove it by hand after a look${whose}`
     return { host, kind, id, expected: 'absent', observed: 'present', remedy }
   })
@@ -70,6 +92,20 @@ function sumBy(
   return total
 }
 
+const holdsOn = (graph: Graph, hostUuid: unknown) =>
+  [...graph.by('orphan', 'hostUuid', hostUuid)].map((k) => graph.get('orphan', k)!['holds'] as OrphanHolds)
+
+/** What orphans use of a host, and of its part of a storage. */
+function keptOn(graph: Graph, hostUuid: string): { cpuNum: number; memoryBytes: number } {
+  const holds = holdsOn(graph, hostUuid)
+  return { cpuNum: holds.reduce((n, h) => n + h.cpuNum, 0), memoryBytes: holds.reduce((n, h) => n + h.memoryBytes, 0) }
+}
+
+const keptIn = (graph: Graph, part: Readonly<Row>) =>
+  holdsOn(graph, part['hostUuid'])
+    .filter((h) => h.poolUuid === part['primaryStorageUuid'])
+    .reduce((n, h) => n + h.diskBytes, 0)
+
 /** Counters against the sums of what they count. */
 export function compareCounters(graph: Graph): AuditDifference[] {
   const differences: AuditDifference[] = []
@@ -87,11 +123,16 @@ export function compareCounters(graph: Graph): AuditDifference[] {
   }
   for (const [id, row] of graph.rows('host')) {
     const vms = { table: 'vmInstance', field: 'hostUuid', value: id }
-    check({ kind: 'host', id, row }, 'availableCpuCapacity', (row['totalCpuCapacity'] as number) - sumBy(graph, vms, 'cpuNum'))
+    const kept = keptOn(graph, id)
+    check(
+      { kind: 'host', id, row },
+      'availableCpuCapacity',
+      (row['totalCpuCapacity'] as number) - sumBy(graph, vms, 'cpuNum') - kept.cpuNum,
+    )
     check(
       { kind: 'host', id, row },
       'availableMemoryCapacity',
-      (row['totalMemoryCapacity'] as number) - sumBy(graph, vms, 'memorySize'),
+      (row['totalMemoryCapacity'] as number) - sumBy(graph, vms, 'memorySize') - kept.memoryBytes,
     )
   }
   for (const [id, row] of graph.rows('localStorageHost')) {
@@ -101,10 +142,16 @@ export function compareCounters(graph: Graph): AuditDifference[] {
       'size',
       (v) => v['primaryStorageUuid'] === row['primaryStorageUuid'],
     )
+    const kept = sumBy(
+      graph,
+      { table: 'volumeSnapshot', field: 'primaryStorageUuid', value: row['primaryStorageUuid'] as string },
+      'size',
+      (s) => graph.get('volume', s['volumeUuid'] as string)?.['localHostUuid'] === row['hostUuid'],
+    )
     check(
       { kind: 'localStorageHost', id, row },
       'availableCapacity',
-      (row['totalCapacity'] as number) - (row['systemUsedCapacity'] as number) - used,
+      (row['totalCapacity'] as number) - (row['systemUsedCapacity'] as number) - used - kept - keptIn(graph, row),
     )
   }
   for (const [id, row] of graph.rows('primaryStorage')) {

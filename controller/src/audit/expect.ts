@@ -1,5 +1,6 @@
 /** What each agent's host should hold, told from the desired documents. Pure. */
 import {
+  besides,
   bridgeName,
   type kvmDesired,
   type Row,
@@ -19,6 +20,8 @@ export interface Expected {
   owner: string
   /** facts that must hold; each is compared by text */
   facts: Record<string, string>
+  /** the VM that it is a part of */
+  vm?: string
 }
 
 type Make = (uuid: string, spec: Row, graph: Graph) => Expected[]
@@ -31,18 +34,30 @@ const item = (kind: string, id: string, owner: string, facts: Record<string, str
 
 const byNoun: Record<string, Make> = {
   bridge: (uuid) => [item('bridge', bridgeName(uuid), uuid)],
-  vm: (uuid, spec) => {
-    const { power, nics } = spec as unknown as kvmDesired.VmSpec
-    const taps = power.state === 'Running' ? nics.map((nic) => item('tap', nic.tap, nic.nicUuid)) : []
-    return [item('domain', uuid, uuid, { power: power.state }), ...taps]
+  vm: (uuid, spec, graph) => {
+    const { power, nics, disks } = spec as unknown as kvmDesired.VmSpec
+    // A guest that was paused or has panicked is known to be so, and left.
+    const state = String(graph.get('vmInstance', uuid)?.['state'])
+    const seen = ['Paused', 'Crashed'].includes(state) ? state : power.state
+    const taps = power.state === 'Running' ? nics.map((nic) => ({ ...item('tap', nic.tap, nic.nicUuid), vm: uuid })) : []
+    return [item('domain', uuid, uuid, { power: seen, disks: disks.map((disk) => disk.path).join(',') }), ...taps]
   },
   pool: (uuid, spec, graph) => {
     const { path, kind } = spec as unknown as storageDesired.PoolSpec
     return [item('pool', path, uuid), ...(kind === 'image-store' ? imagesIn(graph, uuid, path) : [])]
   },
+  iso: (_uuid, spec) => {
+    const { cachePath, sha256 } = spec as unknown as storageDesired.IsoSpec
+    return [item('cache-file', cachePath, sha256)]
+  },
   volume: (uuid, spec) => {
-    const { path, backing } = spec as unknown as storageDesired.VolumeSpec
-    return [item('volume-file', path, uuid), ...(backing ? [item('cache-file', backing.cachePath, backing.sha256)] : [])]
+    const { path, backing, layers = [], next } = spec as unknown as storageDesired.VolumeSpec
+    const files = [...layers, ...(next ? [next] : [])].map(({ file }) => item('volume-file', besides(path, file), uuid))
+    return [
+      item('volume-file', path, uuid),
+      ...files,
+      ...(backing ? [item('cache-file', backing.cachePath, backing.sha256)] : []),
+    ]
   },
   router: (uuid, spec) => {
     const { services, cidrs, uplink } = spec as unknown as vrouterDesired.RouterSpec

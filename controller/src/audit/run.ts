@@ -39,8 +39,10 @@ async function auditAgent(
     const reply = await bus.request(subjects.do(kind, agentUuid, 'agent', agentUuid, 'inventory'), {}, { timeoutMs: TIMEOUT_MS })
     const { items } = inventoryReply.parse(reply.data)
     const macs = new Set([...graph.rows('vmNic')].map(([, nic]) => nic['mac'] as string))
+    const orphans = new Set([...graph.rows('orphan')].map(([, orphan]) => orphan['ownUuid'] as string))
+    const volumes = new Set([...graph.rows('volume')].map(([k]) => k))
     return {
-      differences: compareHost({ host, expected, observed: items, knownMacs: macs }),
+      differences: compareHost({ host, expected, observed: items, knownMacs: macs, orphans, volumes }),
       checked: Math.max(expected.length, items.length),
     }
   } catch (error) {

@@ -1,96 +1,76 @@
-/** Consoles: a one-time token, then bytes through the agent of the VM's host. Nothing of it is recorded. */
-import { createHash, randomBytes } from 'node:crypto'
-import type { Bus } from '@skerry/bus'
-import { type Row, SkerryError, subjects } from '@skerry/contract'
+/** What the answer to a request for a console or tunnel tells: where it is, and the token that an agent has been told of. */
+import { createHmac } from 'node:crypto'
+import { consoleTokenText } from '@skerry/console'
+import { type Row, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
-import { z } from 'zod'
 import { agentOn } from '../desired/agents-of.ts'
-import type { ConsoleStream } from '../http/ports.ts'
-import type { AgentsPort } from '../workflows/world.ts'
+import type { Call } from '../engine/port.ts'
+import { CONSOLE_TOKEN_MS, toldAgent } from '../workflows/vm.console.ts'
+import { tunnelTargetSchema } from '../workflows/vm.tunnel.ts'
+import { type AgentsPort, need } from '../workflows/world.ts'
+import { uploadAnswers } from './uploads.ts'
 
-/** ZStack console.vnc.token.timeout is 30 min; ours is for one use, at once. */
-const TOKEN_MS = 60_000
-const frame = z.object({ d: z.base64().optional(), end: z.boolean().optional(), reason: z.string().optional() })
+const SECRET_BYTES = 24
 
-export interface ConsolePorts {
-  bus: Bus
+/** 192 bits that nobody without the site's key can tell, the same for a job whenever it is asked. */
+export const consoleSecretOf =
+  (siteKey: Uint8Array | string) =>
+  (job: string): string =>
+    createHmac('sha256', siteKey).update(`console/${job}`).digest().subarray(0, SECRET_BYTES).toString('base64url')
+
+export interface ConsoleAnswerPorts {
   graph: Graph
-  agents: AgentsPort
   now(): number
-  newId(): string
+  consoleSecret(job: string): string
   address: { hostname: string; port: number; scheme: string }
 }
 
-export class Consoles {
-  readonly #p: ConsolePorts
-  /** SHA-256 of a token → what it opens */
-  readonly #tokens = new Map<string, { vmUuid: string; expiresAt: number }>()
+/** By API: what is told when its job has ended. */
+export const accessAnswers = (ports: ConsoleAnswerPorts) => ({
+  RequestConsoleAccess: consoleAnswer(ports),
+  RequestTunnel: tunnelAnswer(ports),
+  ...uploadAnswers(ports),
+})
 
-  constructor(ports: ConsolePorts) {
-    this.#p = ports
+const tunnelAnswer =
+  ({ graph, now, consoleSecret }: ConsoleAnswerPorts) =>
+  (params: Row, job: string, result: unknown): Row | undefined => {
+    const told = tunnelTargetSchema.safeParse(result)
+    if (!told.success) return undefined // a job of an earlier version
+    const { agentUuid, l3NetworkUuid, address } = told.data
+    const secret = consoleSecret(job)
+    const token = consoleTokenText({ agentUuid, resourceUuid: l3NetworkUuid, epoch: graph.epoch, secret })
+    return { inventory: { token, address, port: params['port'] as number, expiredDate: now() + CONSOLE_TOKEN_MS } }
   }
 
-  /** ConsoleInventory with a fresh token. */
-  grant(params: Row): Row {
-    const token = randomBytes(24).toString('base64url')
-    const expiresAt = this.#p.now() + TOKEN_MS
-    for (const [key, { expiresAt: at }] of this.#tokens) if (at <= this.#p.now()) this.#tokens.delete(key)
-    this.#tokens.set(hash(token), { vmUuid: params['vmInstanceUuid'] as string, expiresAt })
-    return { inventory: { ...this.#p.address, token, expiredDate: expiresAt } }
+/** A ConsoleInventory for the job's parameters. */
+const consoleAnswer =
+  ({ graph, now, consoleSecret, address }: ConsoleAnswerPorts) =>
+  (params: Row, job: string, result: unknown): Row | undefined => {
+    const vmUuid = params['vmInstanceUuid'] as string
+    const told = toldAgent.safeParse(result)
+    if (!told.success) return undefined // a job of an earlier version
+    const { agentUuid } = told.data
+    const token = consoleTokenText({ agentUuid, resourceUuid: vmUuid, epoch: graph.epoch, secret: consoleSecret(job) })
+    return { inventory: { ...address, token, expiredDate: now() + CONSOLE_TOKEN_MS } }
   }
 
-  async open(token: string): Promise<ConsoleStream> {
-    const granted = this.#tokens.get(hash(token))
-    this.#tokens.delete(hash(token))
-    if (!granted || granted.expiresAt <= this.#p.now())
-      throw new SkerryError('session-invalid', 'this console token is unknown, used or expired', {})
-    const vm = this.#p.graph.get('vmInstance', granted.vmUuid)
-    const agentUuid = agentOn(this.#p.graph, vm?.['hostUuid'] as string | null, 'kvm')
-    if (!vm || !agentUuid)
-      throw new SkerryError('vm-illegal-state', 'the VM instance is not running any more', { uuid: granted.vmUuid })
-    return this.#bridge(agentUuid, granted.vmUuid)
-  }
+const LOG_MS = 15_000
+const LINES = 1_000
 
-  async #bridge(agentUuid: string, vmUuid: string): Promise<ConsoleStream> {
-    const session = this.#p.newId()
-    const data = new Set<(bytes: Uint8Array) => void>()
-    const closed = new Set<(reason: string) => void>()
-    const early: Uint8Array[] = []
-    const out = this.#p.bus.subscribe(subjects.io('kvm', agentUuid, session, 'out'), (m) => {
-      const parsed = frame.safeParse(m.data)
-      if (!parsed.success) return
-      if (parsed.data.d) {
-        const bytes = Buffer.from(parsed.data.d, 'base64')
-        if (data.size === 0) early.push(bytes)
-        for (const listener of data) listener(bytes)
-      }
-      if (parsed.data.end) for (const listener of closed) listener(parsed.data.reason ?? 'the console was closed')
-    })
-    const send = (message: Row) => this.#p.bus.publish(subjects.io('kvm', agentUuid, session, 'in'), message)
-    try {
-      const waiting = { remainingMs: () => 15_000, progress: () => undefined }
-      await this.#p.agents.command(
-        agentUuid,
-        { id: `console_${session}`, noun: 'vm', uuid: vmUuid, verb: 'console', input: { session, kind: 'serial' } },
-        waiting,
-      )
-    } catch (error) {
-      await out.stop()
-      throw error
-    }
-    return {
-      write: (bytes) => send({ d: Buffer.from(bytes).toString('base64') }),
-      onData: (listener) => {
-        data.add(listener)
-        for (const bytes of early.splice(0)) listener(bytes)
-      },
-      onClose: (listener) => void closed.add(listener),
-      close: () => {
-        send({ end: true, reason: 'the client left' })
-        void out.stop()
-      },
-    }
+/** What only the host of a VM knows: its agent is asked. */
+export function consoleCalls({ graph, agents, newId }: { graph: Graph; agents: AgentsPort; newId(): string }) {
+  return {
+    GetVmConsoleLog: async ({ params }: Call): Promise<Row> => {
+      const vm = need(graph, 'vmInstance', params['uuid'])
+      const uuid = vm['uuid'] as string
+      const agentUuid = agentOn(graph, (vm['hostUuid'] ?? vm['lastHostUuid']) as string | null, 'kvm')
+      if (!agentUuid)
+        throw new SkerryError('vm-illegal-state', `VM instance ${vm['name']} has run on no host that is there`, { uuid })
+      const { search } = params as { search?: string }
+      const input = { lines: params['lines'] ?? LINES, ...(search === undefined ? {} : { search }) }
+      const waiting = { remainingMs: () => LOG_MS, progress: () => undefined }
+      return agents.command(agentUuid, { id: `log_${newId()}`, noun: 'vm', uuid, verb: 'console-log', input }, waiting)
+    },
   }
 }
-
-const hash = (token: string) => createHash('sha256').update(token).digest('hex')

@@ -1,9 +1,24 @@
 /** Synchronous calls that only look. */
-import { type Row, SKERRY_VERSION, SkerryError, ZSTACK_API_VERSION } from '@skerry/contract'
+import {
+  allocatorStrategies,
+  hostAllocatorStrategies,
+  kinds,
+  type Row,
+  resources,
+  SKERRY_VERSION,
+  SkerryError,
+  ZSTACK_API_VERSION,
+} from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { Call, JobView } from '../engine/port.ts'
+import { render } from '../inventory/index.ts'
 import { freeAddresses, ipToLong, usedIpKey } from '../place/address.ts'
+import { needIso } from '../workflows/cdrom.rows.ts'
+import { canTake } from '../workflows/vm.iso.ts'
 import { need } from '../workflows/world.ts'
+import { groupsForNewVm, groupsForVm } from './affinity-groups.ts'
+import { hostCapacityOf } from './host-capacity.ts'
+import { ipCapacity } from './ip-capacity.ts'
 
 export interface LookPorts {
   graph: Graph
@@ -17,13 +32,37 @@ export interface LookPorts {
 export function lookCalls(p: LookPorts): Record<string, (call: Call) => Promise<Row> | Row> {
   return {
     GetVersion: () => ({ version: ZSTACK_API_VERSION, skerry: SKERRY_VERSION }),
+    GetCurrentTime: () => ({ currentTime: { MillionSeconds: p.now(), Seconds: Math.floor(p.now() / 1_000) } }),
+    ...Object.fromEntries(
+      Object.entries({ ...kinds, ...allocatorStrategies }).map(([api, answer]) => [api, () => ({ ...answer })]),
+    ),
+    GetHostAllocatorStrategies: () => ({
+      strategies: [
+        ...hostAllocatorStrategies,
+        ...[...p.graph.rows('plugin')].flatMap(([, row]) => row['strategies'] as string[]),
+      ],
+    }),
     IsReadyToGo: () => {
       if (!p.ready()) throw new SkerryError('not-ready')
       return { managementNodeId: p.nodeUuid }
     },
+    GetCpuMemoryCapacity: ({ params }) => hostCapacityOf(p.graph, params),
+    GetCandidateAffinityGroupForAttachingVm: ({ params }) => groupsForVm(p.graph, params['vmUuid']),
+    GetCandidateAffinityGroupForCreatingVm: ({ params }) => groupsForNewVm(p.graph, params),
     GetPrimaryStorageCapacity: ({ params }) => capacity(p.graph, params),
-    GetFreeIp: ({ params }) => freeIps(p.graph, params),
+    GetBackupStorageCapacity: ({ params }) => storeCapacity(p.graph, params),
+    GetZone: ({ params }) => ({ inventories: [render(p.graph, resources.zone, need(p.graph, 'zone', params['uuid']))] }),
+    GetNetworkServiceTypes: () => serviceTypes(p.graph),
+    ...Object.fromEntries(
+      ['GetFreeIp', 'GetFreeIpOfL3Network', 'GetFreeIpOfIpRange'].map((api) => [
+        api,
+        ({ params }: Call) => freeIps(p.graph, params),
+      ]),
+    ),
+    GetIpAddressCapacity: ({ params }) => ipCapacity(p.graph, params),
     CheckIpAvailability: ({ params }) => availability(p.graph, params),
+    GetCandidateIsoForAttachingVm: ({ params }) => isoCandidates(p.graph, params['vmInstanceUuid'] as string),
+    GetCandidateVmForAttachingIso: ({ params }) => vmCandidates(p.graph, params['isoUuid'] as string),
     GetTaskProgress: ({ params }) => progress(p, params),
     RetryJob: async ({ params }) => {
       await p.retry(params['uuid'] as string)
@@ -45,6 +84,27 @@ function capacity(graph: Graph, params: Row): Row {
     for (const field of Object.keys(sum) as (keyof typeof sum)[]) sum[field] += ps[field] as number
   }
   return sum
+}
+
+/** The same of backup storages. */
+function storeCapacity(graph: Graph, params: Row): Row {
+  const chosen = (params['backupStorageUuids'] as string[] | undefined) ?? []
+  const zones = (params['zoneUuids'] as string[] | undefined) ?? []
+  const sum = { totalCapacity: 0, availableCapacity: 0 }
+  for (const [key, store] of graph.rows('backupStorage')) {
+    if (chosen.length > 0 && !chosen.includes(key)) continue
+    if (zones.length > 0 && !(store['attachedZoneUuids'] as string[]).some((zone) => zones.includes(zone))) continue
+    for (const field of Object.keys(sum) as (keyof typeof sum)[]) sum[field] += store[field] as number
+  }
+  return sum
+}
+
+/** Of each service the types of the providers that serve it. */
+function serviceTypes(graph: Graph): Row {
+  const types: Record<string, string[]> = {}
+  for (const [, provider] of graph.rows('networkServiceProvider'))
+    for (const service of provider['networkServiceTypes'] as string[]) (types[service] ??= []).push(provider['type'] as string)
+  return { types }
 }
 
 function freeIps(graph: Graph, params: Row): Row {
@@ -83,9 +143,39 @@ function availability(graph: Graph, params: Row): Row {
     : { available: true }
 }
 
+const rendered = (graph: Graph, table: 'image' | 'vmInstance', rows: Readonly<Row>[]): Row => ({
+  inventories: rows.map((row) => render(graph, resources[table], row)),
+})
+
+/** ISO images that could be put into the VM's drive at this moment. */
+function isoCandidates(graph: Graph, vmUuid: string): Row {
+  need(graph, 'vmInstance', vmUuid)
+  const isos = [...graph.by('image', 'format', 'iso')].filter((uuid) => canTake(graph, vmUuid, uuid))
+  return rendered(
+    graph,
+    'image',
+    isos.map((uuid) => graph.get('image', uuid)!),
+  )
+}
+
+/** VM instances into whose drive the ISO could be put at this moment. */
+function vmCandidates(graph: Graph, isoUuid: string): Row {
+  needIso(graph, isoUuid)
+  const vms = [...graph.rows('vmInstance')].filter(([uuid]) => canTake(graph, uuid, isoUuid))
+  return rendered(
+    graph,
+    'vmInstance',
+    vms.map(([, row]) => row),
+  )
+}
+
 /** ZStack's TaskProgressInventory, with bytes and remaining time beside it. */
 function progress(p: LookPorts, params: Row): Row {
-  const job = p.job(params['apiId'] as string)
+  // Of a long job what counts is the job that it wraps.
+  const [long] = p.graph.by('longJob', 'apiId', params['apiId'])
+  const wrapped = long === undefined ? undefined : p.graph.get('longJob', long)?.['jobUuid']
+  const uuid = (wrapped ?? params['apiId']) as string
+  const job = p.graph.get('job', uuid) && p.job(uuid)
   if (!job) return { inventories: [] }
   const at = job.step ? job.steps.indexOf(job.step) : 0
   const over = job.finishedAt !== null

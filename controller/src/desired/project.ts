@@ -5,6 +5,7 @@
 import { type Op, type Row, resourceOf } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { bridges } from './bridge.ts'
+import { isos } from './iso.ts'
 import { leases } from './lease.ts'
 import { pools } from './pool.ts'
 import type { Projection } from './projection.ts'
@@ -19,7 +20,7 @@ export interface DocumentRef {
   uuid: string
 }
 
-export const projections: readonly Projection[] = [bridges, vms, pools, volumes, routers, leases]
+export const projections: readonly Projection[] = [bridges, vms, pools, isos, volumes, routers, leases]
 
 export const documentKey = (ref: DocumentRef) => `${ref.agentUuid}/${ref.noun}/${ref.uuid}`
 

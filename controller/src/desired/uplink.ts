@@ -7,3 +7,10 @@ export function uplinkSubnet(n: number): { hostIp: string; routerIp: string; pre
   const ip = (offset: number) => `169.254.${(base + offset) >> 8}.${(base + offset) & 255}`
   return { hostIp: ip(1), routerIp: ip(2), prefixLen: 30 }
 }
+
+/** The number behind a host's address in its subnet; null: it is none of these. */
+export function uplinkNumber(hostIp: string | undefined): number | null {
+  const [, third, fourth] = /^169\.254\.(\d+)\.(\d+)$/.exec(hostIp ?? '') ?? []
+  const n = (Number(third) * 256 + Number(fourth) - 1 - 64 * 256) / 4
+  return Number.isInteger(n) && n >= 0 && n < UPLINKS ? n : null
+}

@@ -1,23 +1,45 @@
 /** From a call to a job: the checks that refuse it, and the one commit that accepts it. */
-import { type Api, type Op, type Resource, type Row, resourceOf, resources, SkerryError } from '@skerry/contract'
+import {
+  type Api,
+  choosesUuid,
+  isRowOf,
+  type Op,
+  type Resource,
+  type Row,
+  resourceOf,
+  resources,
+  SkerryError,
+  subjectParameter,
+  tableOf,
+} from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
-import { stepNames } from '@skerry/workflow'
-import { actions } from '../workflows/index.ts'
-import type { Action } from '../workflows/world.ts'
-import type { Call } from './port.ts'
+import { stepRecords } from '@skerry/workflow'
+import { maySee, ownerOf } from '../identity/whose.ts'
+import { plainBook } from '../workflows/book.ts'
+import { cascadeOf } from '../workflows/cascade.ts'
+import type { Action, World } from '../workflows/world.ts'
+import { callKeyOf } from './conditional.ts'
+import { longCallIn } from './long-call.ts'
+import type { Call, Caller } from './port.ts'
+import { checkGivenTags, givenTagOps } from './tags.ts'
 
-/** Path variables that name the resource of a call, in the order in which they are tried. */
+/** The resource that a call is about; undefined where its path names none. */
 export function targetOf(api: Api, resource: Resource, params: Row): string | undefined {
-  const own = `${resource.name}Uuid`
-  if (api.path.includes('{uuid}')) return params['uuid'] as string
-  if (api.path.includes(`{${own}}`)) return params[own] as string
-  return undefined
+  const name = api.target ?? subjectParameter(api.path, resource)
+  return name === undefined ? undefined : (params[name] as string)
+}
+
+/** The row that the call is about; undefined: there is none. */
+function targetRow(graph: Graph, api: Api, resource: Resource, uuid: string): Readonly<Row> | undefined {
+  const row = graph.get(tableOf(resource), uuid)
+  if (row && isRowOf(resource, row)) return row
+  return api.alsoOf === undefined ? undefined : graph.get(api.alsoOf, uuid)
 }
 
 /** States in which the call may be made, from the API; the error names them. */
 export function checkAllowed(graph: Graph, api: Api, resource: Resource, uuid: string): void {
   if (!api.allowed) return
-  const row = graph.get(resource.name, uuid)
+  const row = graph.get(tableOf(resource), uuid)
   const state = row?.[resource.states?.field ?? 'state'] as string | undefined
   if (!row || !state || api.allowed.includes(state)) return
   const code = resource.name === 'vmInstance' ? 'vm-illegal-state' : 'illegal-state'
@@ -32,76 +54,71 @@ const unfinished = new Set(['processing', 'undoing', 'stuck'])
 
 /**
  * A uuid that a client chose must be new: no resource has it, and no creation under way is about to. Without the second, a
- * step that finds the row of another job would take it for its own repeat.
+ * step that finds the row of another job would take it for its own repeat. Which resource it is, is told to those that may see it.
  */
-function checkNew(graph: Graph, uuid: string): void {
+function checkNew(graph: Graph, uuid: string, caller: Caller | undefined): void {
+  const told = (more: string, details: Row = {}) =>
+    new SkerryError('duplicate-uuid', more, { field: 'resourceUuid', uuid, ...details })
+  const mine = (table: string, row: Readonly<Row>) => !caller || caller.admin || maySee(graph, caller.accountUuid, table, row)
   const taken = Object.keys(resources).find((table) => graph.get(table, uuid))
-  if (taken)
-    throw new SkerryError('duplicate-uuid', `a ${resourceOf(taken)?.noun} with uuid ${uuid} exists`, {
-      field: 'resourceUuid',
-      uuid,
-    })
+  if (taken && mine(taken, graph.get(taken, uuid)!)) throw told(`a ${resourceOf(taken)?.noun} with uuid ${uuid} exists`)
   const job = [...graph.by('job', 'resourceUuid', uuid)].find((k) => unfinished.has(graph.get('job', k)?.['state'] as string))
-  if (job)
-    throw new SkerryError('duplicate-uuid', `job ${job} is making a resource with uuid ${uuid}`, {
-      field: 'resourceUuid',
-      uuid,
-      job,
-    })
+  if (job && mine('job', graph.get('job', job)!)) throw told(`job ${job} is making a resource with uuid ${uuid}`, { job })
+  if (taken || job) throw told(`uuid ${uuid} is taken: choose another, or none`)
 }
 
 export interface Prepared {
   action: Action
-  input: { uuid: string; table: string; params: Row; accountUuid: string }
+  input: { uuid: string; table: string; params: Row; accountUuid: string; cascade?: string }
   /** queue in which the job waits for its turn */
   queueKey: string
   creates: boolean
 }
 
+/**
+ * What an account deletes may take along only what is its own: who uses what it has shared is not to be stopped or lose anything.
+ * Administrators may. Nothing is told of what others have.
+ */
+function checkOwnCascade(graph: Graph, caller: Caller, { api, table, uuid }: { api: Api; table: string; uuid: string }): void {
+  if (caller.admin || api.method !== 'DELETE' || !api.workflow?.endsWith('.delete') || !graph.get(table, uuid)) return
+  for (const step of cascadeOf(graph, table, uuid).order) {
+    const row = graph.get(step.table, step.key)
+    const owner = row && ownerOf(graph, step.table, row)
+    if (typeof owner !== 'object' || owner.account === caller.accountUuid) continue
+    throw new SkerryError('in-use', `${resourceOf(table)?.noun} ${uuid} is used by resources of other accounts`, { uuid })
+  }
+}
+
 /** Everything that can refuse a call before anything is recorded. */
-export function prepare(graph: Graph, call: Call, newId: () => string): Prepared {
+export function prepare(graph: Graph, call: Call, newId: () => string, world: Pick<World, 'deploy' | 'workflows'>): Prepared {
   const { api, resource, params } = call
-  const action = api.workflow ? actions.get(api.workflow) : undefined
+  const action = api.workflow ? (world.workflows ?? plainBook).action(api.workflow) : undefined
   if (!action) throw new SkerryError('internal', `API ${api.api} has no workflow`, { api: api.api })
   const target = targetOf(api, resource, params)
-  const asked = params['resourceUuid'] as string | undefined
-  const uuid = target ?? asked ?? newId()
-  if (target !== undefined && !graph.get(resource.name, target))
+  const asked = choosesUuid(api) ? (params['resourceUuid'] as string | undefined) : undefined
+  const uuid = target ?? asked ?? action.subject?.(params) ?? newId()
+  const row = target === undefined ? undefined : targetRow(graph, api, resource, target)
+  if (target !== undefined && row === undefined)
     throw new SkerryError('not-found', `there is no ${resource.noun} ${target}`, { resource: resource.name, uuid: target })
   if (target !== undefined) checkAllowed(graph, api, resource, target)
-  else if (asked !== undefined) checkNew(graph, asked)
-  action.check?.({ graph, params, uuid, table: resource.name })
-  const input = { uuid, table: resource.name, params, accountUuid: call.caller?.accountUuid ?? 'anonymous' }
-  return { action, input, queueKey: action.queueKey?.(input) ?? uuid, creates: target === undefined }
+  else if (asked !== undefined) checkNew(graph, asked, call.caller)
+  if (target === undefined) checkGivenTags(graph, resource.name, params)
+  const deploys = (address: string) => world.deploy?.covers(address) ?? false
+  if (call.caller) checkOwnCascade(graph, call.caller, { api, table: resource.name, uuid })
+  action.check?.({ graph, params, uuid, table: resource.name, deploys })
+  const inner = longCallIn(call)
+  if (inner) prepare(graph, { ...call, ...inner }, newId, world)
+  const shown = call.cascade === undefined ? {} : { cascade: call.cascade }
+  const input = { uuid, table: resource.name, params, accountUuid: call.caller?.accountUuid ?? 'anonymous', ...shown }
+  return { action, input, queueKey: action.queueKey?.(input, graph) ?? uuid, creates: target === undefined }
 }
 
-/** Rows of the tags that a creation brings along. */
-function tagOps(input: Prepared['input'], newId: () => string, now: number): Op[] {
-  const given = (kind: 'System' | 'User', list: unknown): Op[] =>
-    ((list as string[] | undefined) ?? []).map((tag) => {
-      const uuid = newId()
-      const resourceType = `${input.table.charAt(0).toUpperCase()}${input.table.slice(1)}VO`
-      return {
-        o: 'put',
-        t: 'tag',
-        k: uuid,
-        v: { uuid, resourceUuid: input.uuid, resourceType, tag, type: kind, createDate: now, lastOpDate: now },
-      }
-    })
-  return [...given('System', input.params['systemTags']), ...given('User', input.params['userTags'])]
-}
-
-/** Time that a call may take when its client names none (zstack-core §3.1: 30 min; images and VMs longer). */
-const TIMEOUT_MS: Record<string, number> = {
-  AddImage: 72 * 3_600_000,
-  CreateVmInstance: 12 * 3_600_000,
-  ExpungeVmInstance: 3 * 3_600_000,
-}
-const DEFAULT_TIMEOUT_MS = 30 * 60_000
-
-/** Epoch ms at which the call's job gives up. */
-export const deadlineOf = (call: Call, now: number): number =>
-  now + (call.timeoutMs ?? TIMEOUT_MS[call.api.api] ?? DEFAULT_TIMEOUT_MS)
+/** What plugins have against a call. Theirs is the last word before it is recorded. */
+export const vetted = async (
+  { api, params }: Call,
+  input: Prepared['input'],
+  { plugins }: Pick<World, 'plugins'>,
+): Promise<void> => plugins?.vet({ api: api.api, method: api.method, params }, input)
 
 export interface JobRow {
   jobUuid: string
@@ -114,7 +131,7 @@ export function acceptanceOps(
   call: Call,
   prepared: Prepared,
   job: JobRow,
-  ports: { now: number; newId: () => string },
+  ports: { now: number; newId: () => string; graph: Graph },
 ): { ops: Op[]; keyGuard?: string } {
   const { workflow } = prepared.action
   const { now } = ports
@@ -128,11 +145,13 @@ export function acceptanceOps(
     workflow: workflow.name,
     version: workflow.version,
     accountUuid: prepared.input.accountUuid,
+    ...(call.caller?.userUuid === undefined ? {} : { userUuid: call.caller.userUuid }),
     resourceUuid: prepared.input.uuid,
     resourceType: resourceOf(call.resource.name)?.name ?? null,
     state: 'processing',
     input: prepared.input as unknown as Row,
-    steps: stepNames(workflow),
+    steps: stepRecords(workflow),
+    ...(workflow.declared ? { declared: workflow.declared } : {}),
     step: null,
     result: null,
     error: null,
@@ -142,10 +161,10 @@ export function acceptanceOps(
     queueKey: prepared.queueKey,
   }
   const ops: Op[] = [{ o: 'put', t: 'job', k: job.jobUuid, v: row }]
-  if (prepared.creates) ops.push(...tagOps(prepared.input, ports.newId, now))
+  if (prepared.creates) ops.push(...givenTagOps(ports.graph, prepared.input, ports))
   if (call.webHook) ops.push({ o: 'put', t: 'hook', k: job.jobUuid, v: { uuid: job.jobUuid, url: call.webHook, attempts: 0 } })
   if (!call.idempotencyKey) return { ops }
-  const keyGuard = `${prepared.input.accountUuid}:${call.idempotencyKey}`
+  const keyGuard = callKeyOf(prepared.input.accountUuid, call.idempotencyKey)
   ops.push({ o: 'put', t: 'callKey', k: keyGuard, v: { job: job.jobUuid, bodyHash: job.bodyHash } })
   return { ops, keyGuard }
 }

@@ -1,17 +1,26 @@
 /** The engine: calls become jobs, jobs run their workflows in the queue of their resource, and both survive a restart. */
-import { type ErrorBody, type Progress, type Row, SkerryError } from '@skerry/contract'
+import { type Guard as GraphGuard, type Progress, type Row, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { createQueues, createRunner, type Queues, type Runner } from '@skerry/workflow'
-import { actions } from '../workflows/index.ts'
-import type { World } from '../workflows/world.ts'
-import { acceptanceOps, deadlineOf, type Prepared, prepare } from './accept.ts'
+import { sessionCaller } from '../identity/caller.ts'
+import { Guard } from '../identity/guard.ts'
+import { steadyClock } from '../steady-clock.ts'
+import { plainBook } from '../workflows/book.ts'
+import type { WorkflowBook, World } from '../workflows/world.ts'
+import { acceptanceOps, type Prepared, prepare, vetted } from './accept.ts'
 import { type Acceptance, endedAtOnce } from './at-once.ts'
+import { refuseToQueue, repeatOf, staleOf } from './conditional.ts'
+import { type DisclosurePorts, Disclosures } from './disclosures.ts'
+import { hasEnded, isUnderWay, viewOf } from './job-view.ts'
 import { LogJournal } from './journal.ts'
-import { type PlanPorts, planOf } from './plan.ts'
+import { Occupied } from './occupied.ts'
+import { checkCascade, type PlanPorts, planOf, whatWasPlanned } from './plan.ts'
+import { needStuck, planOfWrite, type Writes } from './plan-write.ts'
 import type { Call, Caller, Engine, JobView, PlanView } from './port.ts'
-import { resultOf } from './result.ts'
-import { hideSecrets, secretIds } from './secret-params.ts'
+import { hideSecrets, secretIds, unreferenced } from './secret-params.ts'
 import type { State } from './state.ts'
+import { deadlineOf } from './timeouts.ts'
+import { Waiters } from './waiters.ts'
 
 export interface EnginePorts {
   state: State
@@ -23,10 +32,14 @@ export interface EnginePorts {
   /** keyed hash of a body's hash: what is recorded gives no handle for guessing a password */
   seal(hash: string): string
   report(error: unknown, facts: Row): void
-  /** synchronous calls that are no queries, by API name */
+  /** synchronous calls that are no queries, by API name; `reads`: those that only look, over the graph as a caller sees it */
   calls: Record<string, (call: Call) => Promise<Row> | Row>
-  /** results that must never reach the log, such as console tokens; made once, when the job has ended */
-  volatile: Record<string, (input: Row) => Row>
+  reads?(graph: Graph): EnginePorts['calls']
+  /** of those that write and can be planned */
+  writes?: Writes
+  volatile: DisclosurePorts['volatile']
+  disclosed: DisclosurePorts['disclosed']
+  signed: Engine['signed']
   onEnded(job: JobView, resourceUuid: string): void
   dryRun: PlanPorts['dryRun']
 }
@@ -36,17 +49,26 @@ const CLEAN_UP_MS = 30_000
 
 export class ControllerEngine implements Engine {
   readonly #p: EnginePorts
+  /** A job's deadline is a date, for the next process; in this one no jump of the wall clock brings it nearer. */
+  readonly #steady: { now(): number }
   readonly #runner: Runner
   readonly #queues: Queues
+  readonly disclosures: Disclosures
+  readonly signed: Engine['signed']
+  readonly guard: Guard
   readonly #progress = new Map<string, { step: string; progress?: Progress }>()
-  readonly #waiters = new Map<string, Set<() => void>>()
-  readonly #volatile = new Map<string, Row>()
-  readonly #busy = new Map<string, number>()
+  readonly #waiters: Waiters
+  readonly #occupied = new Occupied()
   /** ended jobs whose agents still clean up: shown as processing for that while */
   readonly #tidying = new Set<string>()
 
   constructor(ports: EnginePorts) {
     this.#p = ports
+    this.#waiters = new Waiters(ports.timers)
+    this.signed = ports.signed
+    this.guard = new Guard(ports.state.graph)
+    this.disclosures = new Disclosures({ ...ports, graph: ports.state.graph })
+    this.#steady = steadyClock(ports.now, () => ports.timers.nowMs())
     const journal = new LogJournal({
       state: ports.state,
       now: ports.now,
@@ -58,11 +80,12 @@ export class ControllerEngine implements Engine {
         fault.kind !== 'threw' && ports.report(fault.error, { queue: fault.key, task: fault.label, kind: fault.kind }),
     })
     this.#runner = createRunner({
-      workflows: new Map([...actions].map(([name, action]) => [name, action.workflow])),
+      workflows: (job) => this.#book.begun(job),
       world: ports.world,
       journal,
-      clock: { now: ports.now },
+      clock: this.#steady,
       sleep: ports.sleep,
+      canceled: (job) => this.graph.get('job', job)?.['cancelAsked'] === true,
       onProgress: (job, step, progress) => this.#progress.set(job, { step, progress }),
     })
   }
@@ -71,45 +94,71 @@ export class ControllerEngine implements Engine {
     return this.#p.state.graph
   }
 
+  get #book(): WorkflowBook {
+    return this.#p.world.workflows ?? plainBook
+  }
+
+  /** As new jobs run them. */
+  readonly workflows = () => this.#book.all()
+
   /** Is a job at work on this resource, or waiting to be? */
   busy(uuid: string): boolean {
-    return (this.#busy.get(uuid) ?? 0) > 0
+    return this.#occupied.has(uuid)
   }
 
   queues(): ReturnType<Queues['snapshot']> {
     return this.#queues.snapshot()
   }
 
-  async accept(call: Call): Promise<JobView> {
+  readonly accept = (given: Call): Promise<JobView> => this.guard.told(given, (call) => this.#accept(call))
+
+  async #accept(call: Call): Promise<JobView> {
     const bodyHash = this.#p.seal(call.bodyHash)
-    const repeated = this.#repeated(call, bodyHash)
-    if (repeated) return repeated
-    if (call.api.rights === 'admin' && !call.caller?.admin)
-      throw new SkerryError('permission-denied', `${call.api.api} needs the rights of an administrator`)
-    prepare(this.graph, call, this.#p.newId)
+    const repeated = repeatOf(this.graph, call, bodyHash)
+    if (repeated) {
+      // The first call may still be on its way to the disk, or never get there.
+      await this.#p.state.store.settled()
+      return this.job(repeated)!
+    }
+    this.guard.authorize(call)
+    const { action, input } = prepare(this.graph, call, this.#p.newId, this.#p.world)
+    await vetted(call, input, this.#p.world)
     // Secrets leave the parameters before anything of them can be recorded.
-    const params = await hideSecrets(call.api, call.params, this.#p.world.secrets)
+    const at = { graph: this.graph, uuid: input.uuid, session: call.caller?.sessionUuid }
+    const whole = (await action.complete?.(call.params, at)) ?? call.params
+    const params = await hideSecrets(call.api, whole, this.#p.world.secrets)
     try {
       return await this.#record({ ...call, params }, bodyHash)
     } catch (error) {
       for (const id of secretIds(params)) await this.#p.world.secrets.shred(id)
-      throw error
+      throw staleOf(error, call)
     }
   }
 
   async #record(call: Call, bodyHash: string): Promise<JobView> {
     const jobUuid = call.jobUuid ?? this.#p.newId()
     const now = this.#p.now()
-    const prepared = prepare(this.graph, call, this.#p.newId)
-    const deadline = deadlineOf(call, now)
-    const { ops, keyGuard } = acceptanceOps(call, prepared, { jobUuid, deadline, bodyHash }, { now, newId: this.#p.newId })
+    const prepared = prepare(this.graph, call, this.#p.newId, this.#p.world)
+    const deadline = deadlineOf(call, this.#steady.now())
+    const ports = { now, newId: this.#p.newId, graph: this.graph }
+    const { ops, keyGuard } = acceptanceOps(call, prepared, { jobUuid, deadline, bodyHash }, ports)
     const guards = [
       { g: 'absent' as const, t: 'job', k: jobUuid },
       ...(keyGuard ? [{ g: 'absent' as const, t: 'callKey', k: keyGuard }] : []),
+      ...(call.guards ?? []),
     ]
     if (await this.#atOnce(prepared, { guards, ops }, { job: jobUuid, now })) return this.job(jobUuid)!
-    await this.#p.state.commit({ guards, ops }, { actor: prepared.input.accountUuid, job: jobUuid })
-    this.#start(jobUuid, prepared.queueKey, prepared.input.uuid)
+    const { queueKey, input } = prepared
+    checkCascade(call, this.graph, prepared)
+    refuseToQueue(call, this.busy(queueKey) || this.busy(input.uuid))
+    // From here on, not from when it is durable: a call with conditions must know that this one goes first.
+    const release = this.#occupied.occupy([queueKey, input.uuid])
+    try {
+      await this.#p.state.commit({ guards, ops }, { actor: input.accountUuid, job: jobUuid })
+      this.#start(jobUuid, queueKey, input.uuid)
+    } finally {
+      release()
+    }
     return this.job(jobUuid)!
   }
 
@@ -130,38 +179,14 @@ export class ControllerEngine implements Engine {
     return true
   }
 
-  /** A call that was made before: the same one gets its job again, another one under the same id is refused. */
-  #repeated(call: Call, bodyHash: string): JobView | undefined {
-    const key = call.idempotencyKey
-      ? this.graph.get('callKey', `${call.caller?.accountUuid ?? 'anonymous'}:${call.idempotencyKey}`)
-      : undefined
-    const id =
-      (key?.['job'] as string | undefined) ?? (call.jobUuid && this.graph.get('job', call.jobUuid) ? call.jobUuid : undefined)
-    if (!id) return undefined
-    const row = this.graph.get('job', id)
-    if (
-      (key?.['bodyHash'] ?? row?.['bodyHash']) !== bodyHash ||
-      row?.['accountUuid'] !== (call.caller?.accountUuid ?? 'anonymous')
-    ) {
-      throw new SkerryError('duplicate-job', `id ${call.idempotencyKey ?? call.jobUuid} was used for another request`, {
-        job: id,
-      })
-    }
-    return this.job(id)
-  }
-
   #start(job: string, queueKey: string, resourceUuid: string): void {
-    for (const uuid of new Set([queueKey, resourceUuid])) this.#busy.set(uuid, (this.#busy.get(uuid) ?? 0) + 1)
+    const release = this.#occupied.occupy([queueKey, resourceUuid])
     const label = `${this.graph.get('job', job)?.['api']} ${job}`
     this.#queues
       .run(queueKey, () => this.#carry(job), { label })
       .catch((error) => this.#p.report(error, { job, doing: 'running a job; it goes on at the next start' }))
       .finally(() => {
-        for (const uuid of new Set([queueKey, resourceUuid])) {
-          const left = (this.#busy.get(uuid) ?? 1) - 1
-          if (left > 0) this.#busy.set(uuid, left)
-          else this.#busy.delete(uuid)
-        }
+        release()
         const view = this.job(job)
         if (view) this.#p.onEnded(view, resourceUuid)
       })
@@ -172,6 +197,7 @@ export class ControllerEngine implements Engine {
     this.#tidying.add(job)
     try {
       await this.#runner.run(job)
+      await this.disclosures.find(job)
       const { cleanUp, shred } = (this.graph.get('job', job)?.['result'] ?? {}) as { cleanUp?: string[]; shred?: string[] }
       for (const id of shred ?? []) await this.#p.world.secrets.shred(id)
       if (cleanUp?.length) await this.#p.world.agents.gone(cleanUp, CLEAN_UP_MS)
@@ -187,11 +213,8 @@ export class ControllerEngine implements Engine {
     for (const state of ['processing', 'undoing']) {
       for (const key of [...this.graph.by('job', 'state', state)]) {
         const row = this.graph.get('job', key)!
-        this.#start(
-          key,
-          (row['queueKey'] as string | undefined) ?? (row['resourceUuid'] as string),
-          row['resourceUuid'] as string,
-        )
+        const of = row['resourceUuid'] as string
+        this.#start(key, (row['queueKey'] as string | undefined) ?? of, of)
         count++
       }
     }
@@ -199,97 +222,74 @@ export class ControllerEngine implements Engine {
   }
 
   async retry(job: string): Promise<JobView> {
-    const row = this.graph.get('job', job)
-    if (!row) throw new SkerryError('not-found', `there is no job ${job}`, { job })
-    if (row['state'] !== 'stuck')
-      throw new SkerryError('illegal-state', `job ${job} is ${row['state']}: only a stuck one can be retried`, {
-        job,
-        state: row['state'],
-        allowed: ['stuck'],
-      })
+    const row = needStuck(this.graph, job)
     await this.#queues.run((row['queueKey'] as string | undefined) ?? job, () => this.#runner.retry(job), {
       label: `retry ${job}`,
     })
+    this.#ended(job)
+    if (hasEnded(this.graph.get('job', job))) this.#p.onEnded(this.job(job)!, row['resourceUuid'] as string)
     return this.job(job)!
   }
 
   job(uuid: string): JobView | undefined {
-    const row = this.graph.get('job', uuid)
-    if (!row) return undefined
-    const shown = this.#progress.get(uuid)
-    const tidying = this.#tidying.has(uuid) && row['state'] === 'done'
-    const live = row['state'] === 'processing' || row['state'] === 'undoing' || tidying
-    const state = tidying ? 'processing' : (row['state'] as JobView['state'])
-    return {
-      uuid,
-      api: row['api'] as string,
-      state,
-      steps: row['steps'] as string[],
-      step: (live ? shown?.step : undefined) ?? (row['step'] as string | null),
-      createDate: row['createDate'] as number,
-      finishedAt: live ? null : (row['finishedAt'] as number | null),
-      ...(live && shown?.progress ? { progress: shown.progress } : {}),
-      ...(row['error'] && !live ? { error: row['error'] as unknown as ErrorBody } : {}),
-      ...(state === 'done' ? { result: this.#volatile.get(uuid) ?? resultOf(this.graph, row) } : {}),
-    }
+    return viewOf(this.graph, uuid, {
+      durableSeq: this.#p.state.store.durableSeq,
+      shown: this.#progress.get(uuid),
+      tidying: this.#tidying.has(uuid),
+      volatile: this.disclosures.get(uuid),
+    })
   }
 
   #ended(job: string): void {
     const row = this.graph.get('job', job)
     this.#progress.delete(job)
-    const make = this.#p.volatile[row?.['api'] as string]
-    if (row?.['state'] === 'done' && make) {
-      this.#volatile.set(job, make((row['input'] as Row)['params'] as Row))
-      if (this.#volatile.size > 2_000) this.#volatile.delete(this.#volatile.keys().next().value!)
-    }
+    this.disclosures.make(job)
     if (row?.['state'] === 'failed')
-      for (const id of secretIds((row['input'] as { params: Row }).params))
+      for (const id of unreferenced(this.graph, secretIds((row['input'] as { params: Row }).params)))
         this.#p.world.secrets.shred(id).catch((error) => this.#p.report(error, { job, doing: 'shredding a secret' }))
-    for (const wake of this.#waiters.get(job) ?? []) wake()
-    this.#waiters.delete(job)
+    this.#waiters.wake(job)
   }
 
   async wait(uuid: string, ms: number): Promise<JobView | undefined> {
-    const now = this.job(uuid)
-    if (!now || (now.state !== 'processing' && now.state !== 'undoing')) return now
-    await new Promise<void>((resolve) => {
-      let set = this.#waiters.get(uuid)
-      if (!set) this.#waiters.set(uuid, (set = new Set()))
-      // Cleared when the job ends first: a waiting time is long, and jobs are many.
-      const timer = this.#p.timers.set(() => {
-        set.delete(wake)
-        if (set.size === 0) this.#waiters.delete(uuid)
-        resolve()
-      }, ms)
-      const wake = () => {
-        this.#p.timers.clear(timer)
-        resolve()
-      }
-      set.add(wake)
-    })
-    return this.job(uuid)
+    const { store } = this.#p.state
+    // When it can't get there the job shows as processing, which is the truth until the next start.
+    if (hasEnded(this.graph.get('job', uuid))) await store.settled().catch(() => undefined)
+    if (isUnderWay(this.job(uuid)) && !this.#stopped()) await this.#waiters.until(uuid, ms)
+    const job = this.job(uuid)
+    const stopped = this.#stopped()
+    if (!isUnderWay(job) || !stopped) return job
+    const message = `job ${uuid} can't end before the controller is started again, and goes on then: ${stopped.message}`
+    throw new SkerryError(stopped.code, message, { ...stopped.details, job: uuid }, { cause: stopped })
+  }
+
+  /** Why nothing can be recorded any more in this process. A full disk is no such reason: there may be room again. */
+  #stopped(): SkerryError | undefined {
+    const { reason } = this.#p.state.store.status()
+    return reason?.code === 'disk-full' ? undefined : reason
   }
 
   async call(call: Call): Promise<Row> {
-    const handler = this.#p.calls[call.api.api]
+    this.guard.authorize(call)
+    const seen = this.guard.seen(call.caller)
+    const handler = (seen === this.graph ? undefined : this.#p.reads?.(seen)[call.api.api]) ?? this.#p.calls[call.api.api]
     if (!handler) throw new SkerryError('internal', `API ${call.api.api} has no handler`, { api: call.api.api })
-    if (call.api.rights === 'admin' && !call.caller?.admin)
-      throw new SkerryError('permission-denied', `${call.api.api} needs the rights of an administrator`)
     return handler(call)
   }
 
-  plan(call: Call): Promise<PlanView> {
-    return planOf(call, { graph: this.graph, world: this.#p.world, newId: this.#p.newId, dryRun: this.#p.dryRun })
+  readonly plan = (given: Call): Promise<PlanView> =>
+    this.guard.asked(given, (call) =>
+      call.api.sync ? planOfWrite(call, this.#p.state, this.#p.writes ?? (() => ({}))) : planOf(call, this.#planning),
+    )
+
+  readonly planned = (given: Call, hash: string): Promise<{ guards: GraphGuard[]; cascade: string }> =>
+    this.guard.asked(given, (call) => whatWasPlanned(call, hash, this.#planning))
+
+  get #planning(): PlanPorts {
+    return { graph: this.graph, world: this.#p.world, newId: this.#p.newId, dryRun: this.#p.dryRun }
   }
 
   session(uuid: string): Caller | undefined {
-    const row = this.graph.get('session', uuid)
-    if (!row || (row['expiredDate'] as number) <= this.#p.now()) return undefined
-    return {
-      accountUuid: row['accountUuid'] as string,
-      sessionUuid: uuid,
-      admin: this.graph.get('account', row['accountUuid'] as string)?.['type'] === 'SystemAdmin',
-    }
+    return sessionCaller(this.#p.state, uuid, this.#p.now())
   }
 
   async stop(): Promise<void> {

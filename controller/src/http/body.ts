@@ -47,8 +47,9 @@ function readSocket(socket: Readable, limit: number): Promise<string> {
       settle(() => reject(tooLarge(limit)))
     }
     const onEnd = () => settle(() => resolve((parts.length === 1 ? parts[0]! : Buffer.concat(parts)).toString('utf8')))
-    const onError = (cause: Error) => settle(() => reject(cause))
     const onClose = () => settle(() => reject(new Refusal(400, 'the connection was closed inside the body')))
+    // Node says so of a client that is gone; whatever else fails is ours.
+    const onError = (cause: NodeJS.ErrnoException) => (cause.code === 'ECONNRESET' ? onClose() : settle(() => reject(cause)))
     if (socket.destroyed) return onClose()
     socket.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
   })
@@ -64,16 +65,24 @@ function withinDepth(value: unknown, limit: number): boolean {
   return true
 }
 
-/** A JSON object; nothing at all counts as `{}` (attach calls send no body). */
+/** A JSON object; nothing at all and `null` count as `{}` (attach calls send no body, ZStack's Go SDK sends `null`). */
 export function parseBody(text: string, maxDepth: number): Row {
   if (text.trim() === '') return {}
   let body: unknown
   try {
     body = JSON.parse(text)
   } catch (cause) {
-    throw new Refusal(400, `the body is not valid JSON: ${cause instanceof Error ? cause.message.slice(0, 200) : 'unreadable'}`)
+    // V8's message quotes the text around the place, which may be a password.
+    const place = /at position \d+/.exec(cause instanceof Error ? cause.message : '')?.[0] ?? ''
+    throw new Refusal(400, `the body is not valid JSON ${place}`.trimEnd())
   }
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new Refusal(400, 'the body must be a JSON object')
+  return checkedBody(body, maxDepth)
+}
+
+/** What was parsed, as parameters; `null` counts as `{}`. */
+export function checkedBody(body: unknown, maxDepth: number): Row {
+  if (body === null || body === undefined) return {}
+  if (typeof body !== 'object' || Array.isArray(body)) throw new Refusal(400, 'the body must be a JSON object')
   if (!withinDepth(body, maxDepth)) throw new Refusal(400, `the body is nested deeper than ${maxDepth} levels`)
   return body as Row
 }

@@ -1,5 +1,5 @@
 /** Parameters in a query string, typed by the API's schema: repeated key, `k.0=`, maps `k.sub=` (zstack-wire). */
-import type { Api } from '@skerry/contract'
+import { type Api, uuid } from '@skerry/contract'
 import type { z } from 'zod'
 import { elementOf, kindOf, mapValueOf, shapeOf } from '../inventory/index.ts'
 
@@ -11,13 +11,16 @@ function scalar(schema: z.ZodType, text: string): unknown {
   return text
 }
 
-/** `k=a&k=b` and `k.0=a&k.1=b`, in that order. */
+/** `k=a&k=b` and `k.0=a&k.1=b`, in that order; of uuids `k=a,b` too, as ZStack's Go SDK joins them. */
 function list(schema: z.ZodType, name: string, search: URLSearchParams): unknown[] | undefined {
   const texts = search.getAll(name)
   const numbered = [...search].filter(([key]) => key.startsWith(`${name}.`) && /^\d+$/.test(key.slice(name.length + 1)))
   numbered.sort(([a], [b]) => Number(a.slice(name.length + 1)) - Number(b.slice(name.length + 1)))
   texts.push(...numbered.map(([, text]) => text))
-  return texts.length === 0 ? undefined : texts.filter((text) => text !== '').map((text) => scalar(elementOf(schema), text))
+  if (texts.length === 0) return undefined
+  const element = elementOf(schema)
+  const parts = element === uuid ? texts.flatMap((text) => text.split(',')) : texts
+  return parts.filter((text) => text !== '').map((text) => scalar(element, text))
 }
 
 /** `k.sub=v`, and for maps of lists `k.sub=a&k.sub=b` or `k.sub.0=a`. */

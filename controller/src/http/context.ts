@@ -1,4 +1,5 @@
 /** What every handler of the door shares, made once by `createHttp`. */
+import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { type Api, apis } from '@skerry/contract'
@@ -25,6 +26,8 @@ export interface Visit {
   url: URL
   /** Node's stream of the body, where the request came over a socket */
   socket?: Readable | undefined
+  /** Node's answer, where there is a socket */
+  outgoing?: ServerResponse | undefined
   /** of the client's socket, for the login limit */
   address: string
   /** facts for the request log and metrics; handlers add to them. Never a secret, never a raw path. */

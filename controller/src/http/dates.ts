@@ -42,3 +42,27 @@ export function isoDate(epochMs: number): string {
   const { day, ms, seconds, minutes, hours } = split(epochMs)
   return `${isoDay(day)}T${two(hours)}:${two(minutes)}:${two(seconds)}.${ms < 100 ? '0' : ''}${two(ms)}Z`
 }
+
+const HTTP_DATE = /^[A-Z][a-z]{2}, (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) ([A-Za-z/]+|[+-]\d{2}:?\d{2})$/
+
+/** Hours east of UTC. ZStack's clients sign with the clock of their machine, whose zone has a name that may mean two. */
+const ZONES: Readonly<Record<string, readonly number[]>> = {
+  ...{ UTC: [0], GMT: [0], Z: [0], UCT: [0], WET: [0], WEST: [1], BST: [1], CET: [1], CEST: [2], EET: [2], EEST: [3], MSK: [3] },
+  ...{ IST: [5.5], MMT: [6.5], ICT: [7], WIB: [7], CST: [8, -6], HKT: [8], SGT: [8], JST: [9], KST: [9], AEST: [10], AEDT: [11] },
+  ...{ EST: [-5], EDT: [-4], CDT: [-5], MST: [-7], MDT: [-6], PST: [-8], PDT: [-7] },
+}
+
+function offsetsOf(zone: string): readonly number[] {
+  const [, sign, hours, minutes] = /^([+-])(\d{2}):?(\d{2})$/.exec(zone) ?? []
+  if (sign !== undefined) return [(sign === '-' ? -1 : 1) * (Number(hours) + Number(minutes) / 60)]
+  return ZONES[zone.replace(/^Etc\//, '')] ?? []
+}
+
+/** Epoch ms of `EEE, dd MMM yyyy HH:mm:ss z`: one for each place where the zone may be; none when the text can't be read. */
+export function httpDates(text: string): number[] {
+  const [, day, name, year, hours, minutes, seconds, zone] = HTTP_DATE.exec(text.trim()) ?? []
+  const month = (months as readonly string[]).indexOf(name ?? '')
+  if (month < 0) return []
+  const there = Date.UTC(Number(year), month, Number(day), Number(hours), Number(minutes), Number(seconds))
+  return offsetsOf(zone!).map((offset) => there - offset * 3_600_000)
+}

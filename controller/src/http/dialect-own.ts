@@ -3,20 +3,19 @@
  * `dryRun=true` and `wait=30s`. Knows no resource.
  */
 import { PREFIX, type Row, SkerryError, toErrorBody } from '@skerry/contract'
-import type { Call, Caller, JobView } from '../engine/port.ts'
+import type { Caller, JobView } from '../engine/port.ts'
 import { answer } from './answer.ts'
-import { authorize, callerOf, sessionFrom } from './auth.ts'
-import { checkIfMatch, checkIfPlan, etag } from './conditional.ts'
-import { apiOf, type Door, ended, type Visit } from './context.ts'
+import { callerOf, credentialOf } from './auth.ts'
+import { etag } from './conditional.ts'
+import { conduct, type Outcome } from './conduct.ts'
+import { apiOf, type Door, type Visit } from './context.ts'
+import { csvAnswer } from './csv.ts'
 import { isoDate } from './dates.ts'
-import { jobUuidFrom, timeoutFrom, webHookFrom } from './jobs.ts'
-import { resolveName, resolveNames } from './names.ts'
-import { checkParams, type Received, receive } from './params.ts'
-import { problem, problemFrom, problemOf } from './problem.ts'
-import { findMany, findOne, textOf } from './query.ts'
+import { receive } from './params.ts'
+import { type Problem, problem, problemFrom, problemOf } from './problem.ts'
+import { type Found, textOf } from './query.ts'
 import { Refusal } from './refusal.ts'
 import { json, jsonText } from './reply.ts'
-import { callSync } from './sync.ts'
 
 /** Every request below `/v1` that is an API's. */
 export async function ownDialect(door: Door, visit: Visit): Promise<Response> {
@@ -34,10 +33,10 @@ export function failed(door: Door, visit: Visit, error: unknown): Response {
   return problemFrom(error)
 }
 
-/** The caller; a missing or bad header is 401 here, not ZStack's 400. */
-export function ownCaller(door: Door, headers: Headers): Caller {
+/** The caller; a missing or bad header is 401 here, not ZStack's 400 or 403. */
+export async function ownCaller(door: Door, visit: Visit): Promise<Caller> {
   try {
-    return callerOf(door.engine, sessionFrom(headers, ['Bearer', 'OAuth']))
+    return callerOf(door.engine, await credentialOf(door, visit, ['Bearer', 'OAuth']))
   } catch (error) {
     if (error instanceof Refusal) throw new Refusal(401, error.message)
     throw error
@@ -47,88 +46,47 @@ export function ownCaller(door: Door, headers: Headers): Caller {
 async function dispatch(door: Door, visit: Visit): Promise<Response> {
   const { request, path, url } = visit
   const match = door.ownRoutes.match(request.method, path)
-  const caller = match.routes.some(({ api }) => !api.session) ? undefined : ownCaller(door, request.headers)
+  const caller = match.routes.some(({ api }) => !api.session) ? undefined : await ownCaller(door, visit)
   const received = await receive(
     match,
     { request, method: request.method, path, search: url.searchParams, socket: visit.socket },
     door.limits,
     true,
   )
-  const { api } = received.route
-  visit.facts.route = `${api.method} ${received.route.path}`
-  if (url.searchParams.has('at')) throw new Refusal(400, 'history (at=) is not kept by this version')
-  if (caller) authorize(api, caller)
-  if (api.query) return answerQuery(door, visit, received)
-  const call = callFrom(door, visit, received, caller)
-  checkIfMatch(door.engine, request.headers, received, call.params)
-  if (url.searchParams.get('dryRun') === 'true') return dryRun(door, call)
-  return api.sync ? answerSync(door, visit, call) : acceptAsync(door, visit, call)
+  visit.facts.route = `${received.route.api.method} ${received.route.path}`
+  const hooked = (jobUuid: string) => door.unflushed?.begin(jobUuid, visit.outgoing)
+  const from = { headers: request.headers, search: url.searchParams, address: visit.address }
+  return responseOf(visit, await conduct(door, { received, caller, ...from, hooked }))
 }
 
-async function answerSync(door: Door, visit: Visit, call: Call): Promise<Response> {
-  return json(200, answer(call.api, await callSync(door, visit, call), isoDate))
-}
-
-async function dryRun(door: Door, call: Call): Promise<Response> {
-  if (call.api.sync) throw new Refusal(400, `${call.api.api} changes nothing that could be planned`)
-  return json(200, { plan: await door.engine.plan(call) })
-}
-
-function callFrom(door: Door, visit: Visit, received: Received, caller: Caller | undefined): Call {
-  const { headers } = visit.request
-  const { graph } = door.engine
-  const names = Object.keys(received.variables)
-  const input = resolveNames(graph, received.route, received.input)
-  const variables = Object.fromEntries(names.map((name) => [name, String(input[name])]))
-  const checked = checkParams({ ...received, input, variables })
-  if (!checked.ok) throw checked.error
-  const key = headers.get('Idempotency-Key')
-  if (key !== null && (key.length === 0 || key.length > 255))
-    throw new Refusal(400, 'Idempotency-Key must have 1 to 255 characters')
-  const timeoutMs = timeoutFrom(headers)
-  const webHook = webHookFrom(headers)
-  const jobUuid = jobUuidFrom(headers)
-  return {
-    api: received.route.api,
-    resource: received.route.resource,
-    params: checked.params,
-    bodyHash: received.bodyHash,
-    ...(caller ? { caller } : {}),
-    ...(key === null ? {} : { idempotencyKey: key }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(webHook === undefined ? {} : { webHook }),
-    ...(jobUuid === undefined ? {} : { jobUuid }),
+function responseOf(visit: Visit, outcome: Outcome): Response {
+  if (outcome.kind === 'found') return foundAnswer(visit, outcome.found)
+  if (outcome.kind === 'plan') return json(200, { plan: outcome.plan })
+  if (outcome.kind === 'reply') {
+    const body = answer(outcome.call.api, outcome.reply, isoDate)
+    return csvAnswer(visit.request, outcome.call.api, body) ?? json(200, body)
   }
+  visit.facts.job = outcome.job.uuid
+  if (!outcome.ended) return jobAnswer(outcome.job, 202)
+  const { status, body } = endedBody(outcome)
+  return status >= 400 ? problem(body as unknown as Problem) : json(status, body, { 'x-job-uuid': outcome.job.uuid })
 }
 
-async function answerQuery(door: Door, visit: Visit, received: Received): Promise<Response> {
-  const { route, variables } = received
-  const { graph } = door.engine
-  const search = visit.url.searchParams
-  if (!route.byUuid) return jsonText(200, textOf(graph, await findMany(door, route, search), isoDate))
-  const uuid = resolveName(door.engine.graph, route.resource, variables['uuid'] ?? '', 'uuid')
-  const found = findOne(door.engine, route, uuid, search)
-  if (found.version === undefined)
-    throw new SkerryError('not-found', `there is no ${route.resource.noun} ${uuid}`, { resource: route.resource.name, uuid })
+function foundAnswer(visit: Visit, found: Found): Response {
+  if (found.version === undefined) return jsonText(200, textOf(found, isoDate))
   const tag = etag(found.version)
   if (visit.request.headers.get('If-None-Match') === tag) return new Response(null, { status: 304, headers: { etag: tag } })
-  return jsonText(200, textOf(graph, found, isoDate), { etag: tag })
-}
-
-async function acceptAsync(door: Door, visit: Visit, call: Call): Promise<Response> {
-  const waitMs = waitFrom(visit.url.searchParams, door.limits.waitMs)
-  await checkIfPlan(door.engine, visit.request.headers, call)
-  const accepted = await door.engine.accept(call)
-  visit.facts.job = accepted.uuid
-  const job = waitMs > 0 && !ended(accepted) ? ((await door.engine.wait(accepted.uuid, waitMs)) ?? accepted) : accepted
-  return waitMs > 0 && ended(job) ? endedAnswer(call, job) : jobAnswer(job, 202)
+  return jsonText(200, textOf(found, isoDate), { etag: tag })
 }
 
 /** 201 for what made a resource, 200 for the rest, a problem for what failed. */
-function endedAnswer(call: Call, job: JobView): Response {
-  if (job.state !== 'done') return problem(jobProblem(job))
+export function endedBody({ call, job }: Extract<Outcome, { kind: 'job' }>): { status: number; body: Row } {
+  if (job.state !== 'done') {
+    const failure = jobProblem(job)
+    return { status: failure.status, body: { ...failure } }
+  }
   const created = 'resourceUuid' in call.api.params.shape && call.api.method === 'POST'
-  return json(created ? 201 : 200, answer(call.api, job.result, isoDate), { 'x-job-uuid': job.uuid })
+  return { status: created ? 201 : 200, body: answer(call.api, job.result, isoDate) }
 }
 
 const jobProblem = (job: JobView) =>
@@ -143,6 +101,7 @@ export function jobBody(job: JobView): Row {
     state: job.state,
     step: job.step,
     steps: job.steps,
+    ...(job.skipped ? { skipped: job.skipped } : {}),
     ...(job.progress ? { progress: { ...job.progress, at: isoDate(job.progress.at) } } : {}),
     createDate: isoDate(job.createDate),
     finishedAt: job.finishedAt === null ? null : isoDate(job.finishedAt),
@@ -154,14 +113,4 @@ export function jobBody(job: JobView): Row {
 export function jobAnswer(job: JobView, status: 200 | 202): Response {
   const location = `${PREFIX.own}/jobs/${job.uuid}`
   return json(status, { job: jobBody(job), location }, { location })
-}
-
-/** `wait=30s`, `500ms`, `2m` or bare seconds, as ms; no more than `limit`. */
-export function waitFrom(search: URLSearchParams, limit: number): number {
-  const given = search.get('wait')
-  if (given === null || given === '') return 0
-  const [, amount, unit] = /^(\d{1,9})(ms|s|m)?$/.exec(given) ?? []
-  if (amount === undefined) throw new Refusal(400, 'wait must be a time such as 30s, 500ms or 2m')
-  const scale = unit === 'ms' ? 1 : unit === 'm' ? 60_000 : 1000
-  return Math.min(Number(amount) * scale, limit)
 }

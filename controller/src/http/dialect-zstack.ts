@@ -5,8 +5,9 @@
  */
 import { type ErrorBody, type ErrorCode, errors, PREFIX, type Row, routes, SkerryError, toErrorBody } from '@skerry/contract'
 import type { Call, JobView } from '../engine/port.ts'
+import { timeoutOf } from '../engine/timeouts.ts'
 import { answer, withSchema } from './answer.ts'
-import { authorize, callerOf, sessionFrom } from './auth.ts'
+import { authorize, type Credential, callerOf, credentialOf } from './auth.ts'
 import { apiOf, type Door, type Visit } from './context.ts'
 import { zstackDate } from './dates.ts'
 import { jobUuidFrom, timeoutFrom, webHookFrom } from './jobs.ts'
@@ -14,7 +15,6 @@ import { checkParams, type Received, receive } from './params.ts'
 import { bodyOf, findMany, findOne } from './query.ts'
 import { Refusal } from './refusal.ts'
 import { json, stepOf, text } from './reply.ts'
-import type { Match } from './routes.ts'
 import { callSync, retryAfter } from './sync.ts'
 
 /** ZStack's error object. `opaque` carries our own code and facts; its clients keep it as a map. */
@@ -93,7 +93,9 @@ async function dispatch(door: Door, visit: Visit): Promise<Response> {
   const { request, path, url } = visit
   refuseOwnControls(url.searchParams)
   const match = door.zstackRoutes.match(request.method, path)
-  const session = credential(match, request.headers)
+  // Anonymous APIs answer whatever header they carry.
+  const anonymous = match.routes.some(({ api }) => !api.session)
+  const credential = anonymous ? undefined : await credentialOf(door, visit, ['OAuth'])
   const jobUuid = jobUuidFrom(request.headers)
   const received = await receive(
     match,
@@ -104,13 +106,8 @@ async function dispatch(door: Door, visit: Visit): Promise<Response> {
   const { api } = received.route
   visit.facts.route = `${api.method} ${received.route.path}`
   if (jobUuid !== undefined && request.method !== 'GET') refuseDuplicate(door, jobUuid)
-  if (api.sync) return answerSync(door, visit, received, session)
-  return acceptAsync(door, visit, received, { session, jobUuid: jobUuid ?? door.newUuid() })
-}
-
-/** Undefined on anonymous APIs, whatever header they carry. */
-function credential(match: Match, headers: Headers): string | undefined {
-  return match.routes.some(({ api }) => !api.session) ? undefined : sessionFrom(headers, ['OAuth'])
+  if (api.sync) return answerSync(door, visit, received, credential)
+  return acceptAsync(door, visit, received, { credential, jobUuid: jobUuid ?? door.newUuid() })
 }
 
 function refuseDuplicate(door: Door, jobUuid: string): void {
@@ -118,16 +115,16 @@ function refuseDuplicate(door: Door, jobUuid: string): void {
     throw new Refusal(400, `duplicate job uuid[${jobUuid}] in X-Job-UUID`)
 }
 
-async function answerSync(door: Door, visit: Visit, received: Received, session: string | undefined): Promise<Response> {
+async function answerSync(door: Door, visit: Visit, received: Received, credential?: Credential): Promise<Response> {
   const { route, variables } = received
-  const caller = session === undefined ? undefined : callerOf(door.engine, session)
-  if (caller) authorize(route.api, caller)
+  const caller = credential && callerOf(door.engine, credential)
+  if (caller) authorize(door.engine, route, caller)
   if (route.api.query) {
     const search = visit.url.searchParams
     const found = route.byUuid
-      ? findOne(door.engine, route, variables['uuid'] ?? '', search)
-      : await findMany(door, route, search)
-    return json(200, withSchema(route.api, bodyOf(door.engine.graph, found, zstackDate)))
+      ? findOne(door.engine.guard.seen(caller), route, variables['uuid'] ?? '', search)
+      : await findMany(door, route, search, caller)
+    return json(200, withSchema(route.api, bodyOf(found, zstackDate)))
   }
   const checked = checkParams(received)
   if (!checked.ok) {
@@ -150,15 +147,16 @@ async function acceptAsync(
   door: Door,
   visit: Visit,
   received: Received,
-  o: { session: string | undefined; jobUuid: string },
+  o: { credential: Credential | undefined; jobUuid: string },
 ): Promise<Response> {
   const { headers } = visit.request
   const timeoutMs = timeoutFrom(headers)
   const webHook = webHookFrom(headers)
   visit.facts.job = o.jobUuid
+  if (webHook !== undefined) door.unflushed?.begin(o.jobUuid, visit.outgoing)
   try {
-    const caller = callerOf(door.engine, o.session ?? '')
-    authorize(received.route.api, caller)
+    const caller = callerOf(door.engine, o.credential ?? { session: '' })
+    authorize(door.engine, received.route, caller)
     const checked = checkParams(received)
     if (!checked.ok) throw checked.notANumber ? new Refusal(400, checked.error.message) : checked.error
     const { api, resource } = received.route
@@ -179,8 +177,14 @@ async function acceptAsync(
     const body = toErrorBody(error)
     if (body.code === 'internal') door.log.error({ ...visit.facts, error: body }, 'a call could not be accepted')
     door.refused.add(o.jobUuid, body)
-    if (webHook !== undefined) door.notifyRefused?.({ url: webHook, jobUuid: o.jobUuid, body: { error: zstackError(body) } })
+    // Who has no session may not make us call others again and again.
+    const again = body.code !== 'session-invalid'
+    const message = { jobUuid: o.jobUuid, body: { error: zstackError(body) }, again }
+    if (webHook !== undefined) door.notifyRefused?.({ url: webHook, ...message })
   }
   const location = `${visit.url.protocol}//${visit.url.host}${PREFIX.zstack}${jobPath}${o.jobUuid}`
-  return json(202, { location, apiTimeout: timeoutMs ?? door.limits.apiTimeoutMs })
+  return json(202, {
+    location,
+    apiTimeout: timeoutOf({ api: received.route.api, ...(timeoutMs === undefined ? {} : { timeoutMs }) }),
+  })
 }

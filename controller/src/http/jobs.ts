@@ -1,5 +1,6 @@
 /** What polling an asynchronous call needs: parsing its id, and the calls that were refused before they became jobs. */
 import type { ErrorBody } from '@skerry/contract'
+import { wrongHookUrl } from '../tasks/hook-address.ts'
 import { Refusal } from './refusal.ts'
 
 /** `X-Job-UUID`: 32 hex characters, else 400 text (zstack-core §1.3). */
@@ -19,8 +20,8 @@ export function timeoutFrom(headers: Headers): number | undefined {
 export function webHookFrom(headers: Headers): string | undefined {
   const url = headers.get('X-Web-Hook')
   if (url === null || url === '') return undefined
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw new Refusal(400, 'X-Web-Hook must be an http:// or https:// URL')
+  const wrong = wrongHookUrl(url)
+  if (wrong !== undefined) throw new Refusal(400, `X-Web-Hook ${wrong}`)
   return url
 }
 

@@ -3,11 +3,11 @@ import { createServer as createHttpServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
+import { type Opens, serveConsoles } from '@skerry/console'
 import { SkerryError } from '@skerry/contract'
 import type { createHttp } from './app.ts'
 import { refusalToBind } from './bind-rules.ts'
-import { serveConsoles } from './consoles.ts'
-import type { Consoles, Log } from './ports.ts'
+import type { Log } from './ports.ts'
 
 export interface ListenOptions {
   app: Pick<ReturnType<typeof createHttp>, 'fetch'>
@@ -18,9 +18,13 @@ export interface ListenOptions {
   tls?: { cert: string; key: string }
   /** true while the administrator has the password that everybody knows */
   defaultPassword: boolean
-  consoles?: Consoles
+  /** consoles and tunnels, as WebSockets */
+  consoles?: Opens
   log: Log
 }
+
+/** Clients keep a connection to use it again; one that is closed at the moment they do looks like a failed call. Node's 5 s are too short. */
+const KEEP_ALIVE_MS = 75_000
 
 export interface Listening {
   port: number
@@ -50,6 +54,7 @@ export function listen(o: ListenOptions): Promise<Listening> {
       },
     ) as Server
     server.once('error', reject)
+    server.keepAliveTimeout = KEEP_ALIVE_MS
     const endConsoles = o.consoles ? serveConsoles(server, o.consoles, o.log) : () => {}
   })
 }

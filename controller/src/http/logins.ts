@@ -19,7 +19,8 @@ export class LoginLimiter {
   attempt(account: string, address: string): void {
     const key = keyOf(account, address)
     const now = this.clock.now()
-    const recent = (this.attempts.get(key) ?? []).filter((at) => now - at < WINDOW_MS)
+    // an attempt of the future was made before the clock was set back: it would count for as long as that
+    const recent = (this.attempts.get(key) ?? []).filter((at) => at <= now && now - at < WINDOW_MS)
     const oldest = recent[0]
     if (recent.length >= this.limit && oldest !== undefined) {
       const retryAfterMs = oldest + WINDOW_MS - now

@@ -1,25 +1,7 @@
 /** Under /v1 a name stands for a uuid where it is unambiguous (DESIGN §2): in paths and in every parameter that ends in `Uuid(s)`. */
-import { type Resource, type Row, resourceOf, resources, SkerryError, uuid as uuidSchema } from '@skerry/contract'
+import { type Resource, type Row, resourceNamedBy, SkerryError, uuid as uuidSchema } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { Route } from './routes.ts'
-
-const tables = Object.keys(resources).sort((a, b) => b.length - a.length)
-
-/**
- * The resource that a parameter names: `zoneUuid` → zone, `defaultL3NetworkUuid` → l3Network,
- * `primaryStorageUuidForRootVolume` → primaryStorage. `uuid` is the API's own resource. Undefined: not resolved.
- */
-export function resourceNamedBy(parameter: string, own: Resource): Resource | undefined {
-  if (parameter === 'uuid') return own
-  if (parameter === 'sessionUuid' || parameter === 'resourceUuid' || parameter === 'tagUuids') return undefined
-  const stem = /^(.+?)Uuids?(For[A-Z]\w*)?$/.exec(parameter)?.[1]
-  if (stem === undefined) return undefined
-  const lower = stem.toLowerCase()
-  const table = tables.find((name) => lower === name.toLowerCase()) ?? tables.find((name) => lower.endsWith(name.toLowerCase()))
-  if (table) return resourceOf(table)
-  // `rootDiskOfferingUuid` ends in a name; `backupStorageUuids` is one; nothing else is left but typos of ours.
-  return undefined
-}
 
 function keysByName(graph: Graph, resource: Resource, name: string): string[] {
   if (resource.indexes.includes('name')) return [...graph.by(resource.name, 'name', name)]

@@ -4,12 +4,13 @@ import { z } from 'zod'
 import { shapeOfInventory } from '../inventory/index.ts'
 import type { Route, RouteTable } from './routes.ts'
 
-const schemaOfParams = (schema: z.ZodType): Row => {
+/** JSON Schema of a schema of the contract. */
+export const schemaOfParams = (schema: z.ZodType): Row => {
   const { $schema, ...json } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Row
   return json
 }
 
-const ref = (name: string): Row => ({ $ref: `#/components/schemas/${name}` })
+export const ref = (name: string): Row => ({ $ref: `#/components/schemas/${name}` })
 
 /** The inventory as /v1 shows it: timestamps are ISO text, inlined children refer to their own schema. */
 function inventorySchema(resource: Resource): Row {
@@ -22,12 +23,23 @@ function inventorySchema(resource: Resource): Row {
   return { type: 'object', description: resource.summary, properties }
 }
 
-function resultSchema(api: Api): Row {
+/** What a call answers when it is done. */
+export function resultSchema(api: Api): Row {
   if (api.result.kind === 'empty') return { type: 'object' }
   if (api.result.kind === 'fields') return schemaOfParams(api.result.schema)
+  if (api.result.kind === 'lists') {
+    const list = (table: string): Row => ({ type: 'array', items: ref(table) })
+    const single = Object.entries(api.result.of).map(([name, table]) => [name, list(table)])
+    const several = Object.entries(api.result.maps ?? {}).map(([name, table]) => [
+      ...[name, { type: 'object', additionalProperties: list(table) }],
+    ])
+    return { type: 'object', properties: Object.fromEntries([...single, ...several]) }
+  }
   const item = ref(api.result.of)
-  if (api.result.kind === 'inventory') return { type: 'object', properties: { inventory: item } }
-  return { type: 'object', properties: { inventories: { type: 'array', items: item }, total: { type: 'integer' } } }
+  const listed = { inventories: { type: 'array', items: item } }
+  if (api.result.kind === 'inventory')
+    return { type: 'object', properties: { inventory: item, ...(api.result.listed ? listed : {}) } }
+  return { type: 'object', properties: { ...listed, total: { type: 'integer' } } }
 }
 
 const json = (schema: Row): Row => ({ 'application/json': { schema } })
@@ -112,10 +124,35 @@ const fixedPaths: Row = Object.fromEntries(
     [routes.health, 'Is the process alive?'],
     [routes.ready, 'Is the controller ready to serve?'],
     [routes.metrics, "Metrics in Prometheus' text form"],
-    [PREFIX.own + routes.events, 'Server-sent events, replayed from Last-Event-ID'],
+    [
+      PREFIX.own + routes.events,
+      'Server-sent events, from an event, a commit or a time on; by since, noun, uuid, event, account, job, live',
+    ],
+    [PREFIX.own + routes.diff, 'What became of the resources between from= and to=; by noun, uuid'],
     [PREFIX.own + routes.audit, 'Differences between the graph and the hosts'],
+    [PREFIX.own + routes.history, 'What the log says of one job (job=) or resource (resourceUuid=)'],
+    [PREFIX.own + routes.conditions, 'What is wrong now; by noun, uuid, resourceUuid, severity, code'],
+    [PREFIX.own + routes.conditionStream, 'Server-sent events: what is wrong now, then each change'],
+    [PREFIX.own + routes.status, 'The site at a glance'],
+    [PREFIX.own + routes.workflows, 'What jobs do, step by step'],
+    [`${PREFIX.own + routes.workflows}/{name}`, 'One workflow; with format=mermaid drawn as a flowchart'],
   ].map(([path, summary]) => [path, { get: { summary, responses: { 200: { description: 'Done' } } } }]),
 )
+
+/** Schemas to which answers refer: inventories by resource, and problems. */
+export function answerSchemas(table: RouteTable): Row {
+  const named = new Set(table.routes.map(({ resource }) => resource.name))
+  for (const { api } of table.routes) {
+    if (api.result.kind === 'inventory' || api.result.kind === 'inventories') named.add(api.result.of)
+    if (api.result.kind === 'lists') for (const of of Object.values({ ...api.result.of, ...api.result.maps })) named.add(of)
+  }
+  for (const name of [...named]) for (const { child } of shapeOfInventory(resourceOf(name)!).inlined) named.add(child.name)
+  for (const name of [...named]) for (const { child } of shapeOfInventory(resourceOf(name)!).inlined) named.add(child.name)
+  return {
+    ...Object.fromEntries([...named].map((name) => [name, inventorySchema(resourceOf(name)!)])),
+    Problem: problemSchema,
+  }
+}
 
 /** The whole document. `table`: the routes of /v1. */
 export function openapi(table: RouteTable, version: string): Row {
@@ -131,22 +168,21 @@ export function openapi(table: RouteTable, version: string): Row {
       Object.fromEntries([...methods].map(([method, shared]) => [method.toLowerCase(), operation(shared)])),
     ]),
   )
-  const named = new Set(table.routes.map(({ resource }) => resource.name))
-  for (const { api } of table.routes)
-    if (api.result.kind === 'inventory' || api.result.kind === 'inventories') named.add(api.result.of)
-  for (const name of [...named]) for (const { child } of shapeOfInventory(resourceOf(name)!).inlined) named.add(child.name)
-  for (const name of [...named]) for (const { child } of shapeOfInventory(resourceOf(name)!).inlined) named.add(child.name)
   return {
     openapi: '3.1.0',
     info: { title: 'Skerry', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
-    security: [{ session: [] }],
+    security: [{ session: [] }, { accessKey: [] }],
     paths: { ...paths, ...fixedPaths },
     components: {
-      securitySchemes: { session: { type: 'http', scheme: 'bearer', description: 'The uuid of a session from LogInByAccount' } },
-      schemas: {
-        ...Object.fromEntries([...named].map((name) => [name, inventorySchema(resourceOf(name)!)])),
-        Problem: problemSchema,
+      securitySchemes: {
+        session: { type: 'http', scheme: 'bearer', description: 'The uuid of a session from LogInByAccount' },
+        accessKey: {
+          ...{ type: 'apiKey', in: 'header', name: 'Authorization' },
+          description:
+            'ZStack <AccessKeyID>:<base64 of HMAC-SHA1(AccessKeySecret, METHOD, Date and path, a line each)>, with a Date header within 15 minutes',
+        },
       },
+      schemas: answerSchemas(table),
     },
   }
 }

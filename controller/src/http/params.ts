@@ -1,7 +1,8 @@
 /** From a matched route and a request to the parameters of one API: which API, where they lie, whether they fit the schema. */
 import { hash } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import { type Api, ipv4, type Row, SkerryError, uuid as uuidSchema } from '@skerry/contract'
+import type { Api, Row } from '@skerry/contract'
+import { type Checked, checkCall } from '../engine/check-params.ts'
 import { parseBody, readBody } from './body.ts'
 import { paramsFromQuery } from './coerce.ts'
 import type { Limits } from './ports.ts'
@@ -83,46 +84,5 @@ export async function receive(match: Match, incoming: Incoming, limits: Limits, 
   return { route, input: { ...given, ...variables }, variables, bodyHash }
 }
 
-export type Checked = { ok: true; params: Record<string, unknown> } | { ok: false; error: SkerryError; notANumber: boolean }
-
-const pathSchemas: Record<string, typeof ipv4> = { ip: ipv4, dns: ipv4 }
-
-/** A path variable that can't be any resource's uuid names nothing that exists. */
-function badVariable(name: string, value: string): SkerryError | undefined {
-  const schema = pathSchemas[name]
-  if (schema) {
-    return schema.safeParse(value).success
-      ? undefined
-      : new SkerryError('invalid-argument', `invalid field[${name}]: must be an IPv4 address`, { field: name })
-  }
-  // Sessions and api ids that never were are answered by their own calls (`valid: false`, `{}`, an empty list).
-  if (name === 'sessionUuid' || name === 'apiId' || uuidSchema.safeParse(value).success) return undefined
-  return new SkerryError('not-found', `invalid field[${name}]: there is no resource with this uuid`, { field: name })
-}
-
-/** Parameters against the API's schema; unknown ones are dropped, as ZStack does. Values are never repeated in the error: they may be secret. */
-export function checkParams({ route, input, variables }: Received): Checked {
-  for (const [name, value] of Object.entries(variables)) {
-    const error = badVariable(name, value)
-    if (error) return { ok: false, error, notANumber: false }
-  }
-  const parsed = route.api.params.safeParse(input)
-  if (parsed.success) return { ok: true, params: { ...parsed.data, ...variables } }
-  const issues = parsed.error.issues.map((issue) => ({ field: issue.path.join('.'), problem: issue.message }))
-  const message = issues.map(({ field, problem }) => `invalid field[${field}]: ${problem}`).join('; ')
-  const details = { field: issues[0]?.field, issues }
-  const notANumber = parsed.error.issues.some(
-    (issue) =>
-      issue.code === 'invalid_type' &&
-      (issue.expected === 'number' || issue.expected === 'int') &&
-      valueAt(input, issue.path) !== undefined,
-  )
-  return { ok: false, error: new SkerryError('invalid-argument', message.slice(0, 4_000), details), notANumber }
-}
-
-function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (value, key) => (typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined),
-    input,
-  )
-}
+/** The parameters of a request against the schema of its API. */
+export const checkParams = ({ route, input, variables }: Received): Checked => checkCall({ api: route.api, input, variables })

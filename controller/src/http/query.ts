@@ -1,8 +1,9 @@
 /** GET of a list or of one resource by uuid: ZStack's query grammar over the graph, rendered as inventories. */
-import type { Resource, Row } from '@skerry/contract'
+import { isRowOf, type Resource, type Row, tableOf } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { parseQuery, runQuerySliced } from '@skerry/query'
-import type { Engine } from '../engine/port.ts'
+import type { Caller } from '../engine/port.ts'
+import { withRefs } from '../identity/resource-refs.ts'
 import { render, renderText, type TimeForm, targets } from '../inventory/index.ts'
 import type { Door } from './context.ts'
 import { Refusal } from './refusal.ts'
@@ -21,14 +22,16 @@ export interface Found {
   beside: Row
   /** no list at all: only the count was asked for */
   bare?: boolean
+  /** the graph as the caller sees it: what is shown inside of a row is read there */
+  seen: Graph
   /** row version, when asked by uuid and there */
   version?: number
 }
 
 /** The row of a uuid. Some tables have a natural key (`usedIp`), and find their uuid by index. */
-function rowOf(engine: Engine, resource: Resource, uuid: string): { key: string; row: Row } | undefined {
-  const { graph } = engine
-  const direct = graph.get(resource.name, uuid)
+function rowOf(graph: Graph, resource: Resource, uuid: string): { key: string; row: Row } | undefined {
+  const direct = graph.get(tableOf(resource), uuid)
+  if (direct && !isRowOf(resource, direct)) return undefined
   if (direct) return { key: uuid, row: direct }
   if (!resource.indexes.includes('uuid')) return undefined
   for (const key of graph.by(resource.name, 'uuid', uuid)) {
@@ -51,24 +54,31 @@ const fieldsFrom = (search: URLSearchParams): string[] | undefined => {
   return named.length === 0 ? undefined : named
 }
 
-/** One resource by uuid, as a list with one entry or none. */
-export function findOne(engine: Engine, { resource }: Route, uuid: string, search: URLSearchParams): Found {
-  const found = rowOf(engine, resource, uuid)
-  if (found === undefined) return { resource, rows: [], beside: {} }
-  const version = engine.graph.version(resource.name, found.key)
-  return { resource, rows: [found.row], fields: fieldsFrom(search), beside: {}, ...(version === undefined ? {} : { version }) }
+/** One resource by uuid of those that the caller sees, as a list with one entry or none. */
+export function findOne(seen: Graph, { resource }: Route, uuid: string, search: URLSearchParams): Found {
+  const found = rowOf(seen, resource, uuid)
+  if (found === undefined) return { resource, rows: [], beside: {}, seen }
+  const version = seen.version(tableOf(resource), found.key)
+  return {
+    resource,
+    rows: [found.row],
+    fields: fieldsFrom(search),
+    beside: {},
+    seen,
+    ...(version === undefined ? {} : { version }),
+  }
 }
 
 /** `{ inventories: […], total }` as objects. */
-export function bodyOf(graph: Graph, found: Found, form: TimeForm): Row {
-  const { resource, rows, fields, bare, beside } = found
+export function bodyOf(found: Found, form: TimeForm): Row {
+  const { resource, rows, fields, bare, beside, seen: graph } = found
   return bare ? beside : { inventories: rows.map((row) => selected(render(graph, resource, row, form), fields)), ...beside }
 }
 
 /** The same as JSON. */
-export function textOf(graph: Graph, found: Found, form: TimeForm): string {
-  const { resource, rows, fields, bare, beside } = found
-  if (bare || fields) return JSON.stringify(bodyOf(graph, found, form))
+export function textOf(found: Found, form: TimeForm): string {
+  const { resource, rows, fields, bare, beside, seen: graph } = found
+  if (bare || fields) return JSON.stringify(bodyOf(found, form))
   const rest = Object.entries(beside).map(([name, value]) => `,"${name}":${JSON.stringify(value)}`)
   return `{"inventories":[${rows.map((row) => renderText(graph, resource, row, form)).join(',')}]${rest.join('')}}`
 }
@@ -76,9 +86,21 @@ export function textOf(graph: Graph, found: Found, form: TimeForm): string {
 /** Longest stretch that one query holds the event loop. */
 const SLICE_MS = 5
 
-/** A list by `q=` and the rest of the query string. `count=true` answers the total alone. */
-export async function findMany(door: Door, { resource }: Route, search: URLSearchParams): Promise<Found> {
-  const { graph } = door.engine
+/**
+ * A list by `q=` and the rest of the query string, of what the caller may see at every level of the query. `count=true` answers the
+ * total alone. `explain=true` is for administrators, because it tells how much there is that others can't see.
+ */
+export async function findMany(
+  door: Door,
+  { resource }: Route,
+  search: URLSearchParams,
+  caller: Caller | undefined,
+): Promise<Found> {
+  const graph = withRefs(door.engine.graph)
+  const visible = door.engine.guard.visible(caller)
+  const explained = search.get('explain') === 'true'
+  if (explained && visible)
+    throw new Refusal(403, 'explain tells of what other accounts have: only an administrator may ask for it')
   const q = search.getAll('q')
   for (const condition of q)
     if (!operator.test(condition)) throw new Refusal(400, `invalid q[${condition.slice(0, 200)}]: it has no operator`)
@@ -90,15 +112,16 @@ export async function findMany(door: Door, { resource }: Route, search: URLSearc
     sliceMs: SLICE_MS,
     now: () => performance.now(),
     pause: door.pause,
+    visible,
   })
-  const rows = keys.map((key) => graph.get(resource.name, key)).filter((row) => row !== undefined)
-  const beside = { ...(total === undefined ? {} : { total }), ...(search.get('explain') === 'true' ? { explain } : {}) }
-  return { resource, rows, fields, beside, bare: query.count ?? false }
+  const rows = keys.map((key) => graph.get(tableOf(resource), key)).filter((row) => row !== undefined)
+  const beside = { ...(total === undefined ? {} : { total }), ...(explained ? { explain } : {}) }
+  return { resource, rows, fields, beside, bare: query.count ?? false, seen: door.engine.guard.seen(caller) }
 }
 
 function optional(search: URLSearchParams) {
   const given: Record<string, string> = {}
-  for (const name of ['limit', 'start', 'count', 'replyWithCount', 'sort', 'groupBy']) {
+  for (const name of ['limit', 'start', 'count', 'replyWithCount', 'sort', 'groupBy', 'filterName']) {
     const value = search.get(name)
     if (value !== null && value !== '') given[name] = value
   }

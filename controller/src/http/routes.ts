@@ -73,7 +73,8 @@ export class RouteTable {
   /** The APIs behind a method and a path below the dialect's prefix. Throws `Refusal` 404 or 405. */
   match(method: string, path: string): Match {
     const found = this.find(this.root, decodeSegments(path), 0, [])
-    if (found === undefined) throw new Refusal(404, `no such path: ${path}`)
+    // Not repeated: a path may hold a session or a token, and answers are logged by who stands between.
+    if (found === undefined) throw new Refusal(404, 'no such path')
     const { methods } = found.node
     const routes = methods.get(method) ?? onlyApi(methods, twin[method])
     if (routes === undefined) {
@@ -105,7 +106,8 @@ function onlyApi(methods: ReadonlyMap<string, Route[]>, method: string | undefin
   return routes?.length === 1 ? routes : undefined
 }
 
-function decodeSegments(path: string): string[] {
+/** What stands between the slashes. Throws `Refusal` 400. */
+export function decodeSegments(path: string): string[] {
   try {
     return segmentsOf(path).map(decodeURIComponent)
   } catch {

@@ -1,16 +1,25 @@
 /** A synchronous call that is no query, in either dialect: authorised, limited where it is a login, answered in epoch ms. */
 import { type Row, SkerryError } from '@skerry/contract'
 import type { Call } from '../engine/port.ts'
-import type { Door, Visit } from './context.ts'
+import type { Door } from './context.ts'
 
 /** Runs the call. A login is counted by account and address first. */
-export async function callSync(door: Door, visit: Visit, call: Call): Promise<Row> {
+export async function callSync(door: Door, visit: { address: string }, call: Call): Promise<Row> {
   if (call.api.verb !== 'login') return door.engine.call(call)
-  const account = String(call.params['accountName'] ?? '')
+  const account = JSON.stringify(whose(call))
   door.logins.attempt(account, visit.address)
   const result = await door.engine.call(call)
   door.logins.succeeded(account, visit.address)
   return result
+}
+
+/** Who logs in, said in the same way whichever call says it: another call gives nobody further attempts. */
+function whose({ api, params }: Call): [account: unknown, user: unknown] {
+  const { accountName, accountUuid, userName, username, loginType, properties } = params
+  if (api.api !== 'LogIn') return [accountName ?? accountUuid ?? '', userName]
+  if (loginType === 'account') return [username, undefined]
+  const of = (properties ?? {}) as Row
+  return [of['accountName'] ?? of['accountUuid'] ?? '', username]
 }
 
 /** Seconds until a limited caller may try again, as `Retry-After` wants them. */

@@ -78,6 +78,41 @@ function ownFields(shape: Shape, row: Readonly<Row>, form: TimeForm | undefined)
   return out
 }
 
+/** ZStack's SnapshotLeafInventory. */
+interface Leaf {
+  inventory: Row
+  parentUuid?: string
+  children: Leaf[]
+}
+
+/** The rows of a tree from its root down; of several roots the oldest. Undefined: it has none. */
+function treeOf(
+  graph: Graph,
+  tree: NonNullable<Resource['tree']>,
+  row: Readonly<Row>,
+  draw: (child: Readonly<Row>, of: Resource) => Row,
+): Leaf | undefined {
+  const of = (resources as Record<string, Resource>)[tree.of]!
+  const rows = [...graph.by(tree.of, tree.via, row['uuid'])].flatMap((k): Readonly<Row>[] => {
+    const child = graph.get(tree.of, k)
+    return child ? [child] : []
+  })
+  rows.sort((a, b) => Number(a['createDate']) - Number(b['createDate']) || (String(a['uuid']) < String(b['uuid']) ? -1 : 1))
+  const leaf = (at: Readonly<Row>): Leaf => ({
+    inventory: draw(at, of),
+    ...(at[tree.parent] ? { parentUuid: at[tree.parent] as string } : {}),
+    children: rows.filter((child) => child[tree.parent] === at['uuid']).map(leaf),
+  })
+  const root = rows.find((at) => !at[tree.parent])
+  return root && leaf(root)
+}
+
+const leafWithTimes = (of: Resource, leaf: Leaf, form: TimeForm): Leaf => ({
+  ...leaf,
+  inventory: withTimes(of, leaf.inventory, form),
+  children: leaf.children.map((child) => leafWithTimes(of, child, form)),
+})
+
 const kept = new Map<TimeForm, RecentRows<Row>>()
 
 /** Rows never change (the graph makes another object), so what was made of one for a dialect can be used again. */
@@ -94,8 +129,9 @@ function keptFields(shape: Shape, row: Readonly<Row>, form: TimeForm): Row {
 export function render(graph: Graph, resource: Resource, row: Readonly<Row>, form?: TimeForm): Row {
   const shape = shapeOfInventory(resource)
   const own = form === undefined ? ownFields(shape, row, form) : keptFields(shape, row, form)
-  if (shape.inlined.length === 0) return own
+  if (shape.inlined.length === 0 && !resource.tree) return own
   const out = { ...own }
+  if (resource.tree) out[resource.tree.field] = treeOf(graph, resource.tree, row, (child, of) => render(graph, of, child, form))
   for (const inlined of shape.inlined)
     out[inlined.list] = childRows(graph, inlined, row['uuid']).map((child) => render(graph, inlined.child, child, form))
   return out
@@ -113,6 +149,7 @@ function ownText(shape: Shape, row: Readonly<Row>, form: TimeForm): string {
 export function renderText(graph: Graph, resource: Resource, row: Readonly<Row>, form: TimeForm): string {
   const shape = shapeOfInventory(resource)
   const own = ownText(shape, row, form)
+  if (resource.tree) return JSON.stringify(render(graph, resource, row, form))
   if (shape.inlined.length === 0) return own
   // Every row has a uuid, so there is a field before the comma.
   let text = own.slice(0, -1)
@@ -126,9 +163,14 @@ export function renderText(graph: Graph, resource: Resource, row: Readonly<Row>,
 /** An already rendered inventory (epoch ms) with its timestamps written in another form, children too; nulls go. */
 export function withTimes(resource: Resource, inventory: Row, form: TimeForm): Row {
   const { times, inlined } = shapeOfInventory(resource)
+  const branches = resource.tree
   const out: Row = {}
   for (const [field, value] of Object.entries(inventory)) {
     if (value === null || value === undefined) continue
+    if (branches && field === branches.field) {
+      out[field] = leafWithTimes(resources[branches.of as keyof typeof resources], value as Leaf, form)
+      continue
+    }
     const list = inlined.find((i) => i.list === field)
     if (list && Array.isArray(value)) out[field] = value.map((child: Row) => withTimes(list.child, child, form))
     else out[field] = times.has(field) && typeof value === 'number' ? form(value) : value
@@ -147,7 +189,8 @@ export function fieldsWithTimes(schema: Parameters<typeof shapeOf>[0], reply: Ro
     if (kind === 'time' && typeof value === 'number') out[field] = form(value)
     else if (kind === 'list' && Array.isArray(value) && kindOf(elementOf(declared!)) === 'object') {
       out[field] = value.map((element: Row) => fieldsWithTimes(elementOf(declared!), element, form))
-    } else out[field] = value
+    } else if (kind === 'object' && typeof value === 'object') out[field] = fieldsWithTimes(declared!, value as Row, form)
+    else out[field] = value
   }
   return out
 }

@@ -1,154 +1,156 @@
 /**
- * Which host and primary storage a VM gets: a chain of filters, each with a reason for every refusal (zstack-core §3.13), then
- * the host with the fewest VMs (LeastVmPreferredHostAllocatorStrategy, ZStack's default). Pure. The choice is only a proposal: the
- * commit's counter guards decide, so nothing is oversold when two choose at once.
+ * Which host and primary storage a VM gets: filters, each with a reason for every refusal, then the host that the strategy prefers
+ * (zstack-core §3.13). Pure. The choice is only a proposal: the commit's counter guards decide, so nothing is oversold when two
+ * choose at once.
  */
 import { type Row, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
+import { apartFrom } from './affinity.ts'
+import { hostsWithRoom, type Need } from './capacity-tree.ts'
+import { refusalOf } from './filters.ts'
+import { hostIndexOf } from './host-index.ts'
+import type { Ask, Candidate, Placement, PlaceRequest, Refused } from './request.ts'
+import { type PlaceSettings, settingsOf } from './settings.ts'
+import { costOf, strategyOf } from './strategies.ts'
 
-/** Kept free on each host for the host itself (ZStack kvm.reservedMemory=1G). */
-export const RESERVED_MEMORY = 1024 ** 3
-/** Kept free on each primary storage (ZStack primaryStorage.reservedCapacity=1G). */
-export const RESERVED_DISK = 1024 ** 3
+export type { Placement, PlaceRequest, Refused } from './request.ts'
 
-export interface PlaceRequest {
-  zoneUuid?: string
-  clusterUuid?: string
-  hostUuid?: string
-  primaryStorageUuid?: string
-  cpuNum: number
-  memoryBytes: number
-  /** 0 when the VM has its volumes already */
-  diskBytes: number
-  l3NetworkUuids: readonly string[]
-  /** zones whose backup storage holds the image; undefined: no image is needed */
-  imageZones?: readonly string[]
+/** Refused hosts that an error names. */
+const NAMED = 100
+
+function askOf(graph: Graph, request: PlaceRequest, settings: PlaceSettings): Ask {
+  return { graph, request, settings, apart: apartFrom(graph, request), clusters: new Map() }
 }
 
-export interface Placement {
-  hostUuid: string
-  clusterUuid: string
-  zoneUuid: string
-  primaryStorageUuid: string
+const placementOf = ({ host, storage }: Candidate): Placement => ({
+  hostUuid: host['uuid'] as string,
+  clusterUuid: host['clusterUuid'] as string,
+  zoneUuid: host['zoneUuid'] as string,
+  primaryStorageUuid: storage!,
+})
+
+/** The only host that needs to be looked at: the one that was asked for, or that holds the volumes. */
+const onlyHost = ({ hostUuid, volumeHostUuid }: PlaceRequest) => hostUuid ?? volumeHostUuid
+
+/** Hosts of the places that were asked for; `only`: just this one. */
+function* scopeOf({ graph, request }: Ask, only?: string): Generator<string> {
+  if (only) {
+    if (graph.get('host', only)) yield only
+  } else if (request.clusterUuid) yield* graph.by('host', 'clusterUuid', request.clusterUuid)
+  else if (request.zoneUuid) yield* graph.by('host', 'zoneUuid', request.zoneUuid)
+  else for (const [key] of graph.rows('host')) yield key
 }
 
-interface Candidate {
-  host: Row
-  storage?: string
-}
-type Filter = (candidate: Candidate, request: PlaceRequest, graph: Graph) => string | undefined
+const needOf = ({ request }: Ask): Need => ({
+  cpus: request.cpuNum,
+  memory: request.memoryBytes,
+  disk: request.diskBytes > 0 ? request.diskBytes : Number.NEGATIVE_INFINITY,
+})
 
-const enabled: Filter = ({ host }) =>
-  host['state'] !== 'Enabled' ? `it is ${host['state']}` : host['status'] !== 'Connected' ? `it is ${host['status']}` : undefined
-
-const asked: Filter = ({ host }, request) => {
-  if (request.hostUuid && host['uuid'] !== request.hostUuid) return 'another host was asked for'
-  if (request.clusterUuid && host['clusterUuid'] !== request.clusterUuid) return 'it is in another cluster'
-  if (request.zoneUuid && host['zoneUuid'] !== request.zoneUuid) return 'it is in another zone'
-  return undefined
-}
-
-const around: Filter = ({ host }, _request, graph) => {
-  const cluster = graph.get('cluster', host['clusterUuid'] as string)
-  const zone = graph.get('zone', host['zoneUuid'] as string)
-  return cluster?.['state'] !== 'Enabled'
-    ? 'its cluster is disabled'
-    : zone?.['state'] !== 'Enabled'
-      ? 'its zone is disabled'
-      : undefined
-}
-
-const image: Filter = ({ host }, request) =>
-  request.imageZones && !request.imageZones.includes(host['zoneUuid'] as string)
-    ? 'no backup storage of its zone holds the image'
-    : undefined
-
-const network: Filter = ({ host }, request, graph) => {
-  for (const l3Uuid of request.l3NetworkUuids) {
-    const l3 = graph.get('l3Network', l3Uuid)
-    const l2 = l3 ? graph.get('l2Network', l3['l2NetworkUuid'] as string) : undefined
-    if (!l3 || !l2 || !(l2['attachedClusterUuids'] as string[]).includes(host['clusterUuid'] as string))
-      return `network ${l3?.['name'] ?? l3Uuid} does not reach its cluster`
-    const router = typeof l3['routerAgentUuid'] === 'string' ? graph.get('agent', l3['routerAgentUuid']) : undefined
-    if (l2['physicalInterface'] === 'none' && router && router['hostUuid'] !== host['uuid'])
-      return `network ${l3['name']} has no uplink and lives on another host`
+/** Hosts worth looking at, the cheapest first; those left out have no room. */
+function* worthALook(ask: Ask): Iterable<{ uuid: string; vms: number }> {
+  const { graph, request } = ask
+  const { any } = strategyOf(request.strategy)
+  const only = onlyHost(request)
+  const index = only ? undefined : hostIndexOf(graph)
+  if (index) {
+    const clusters = request.clusterUuid
+      ? [request.clusterUuid]
+      : request.zoneUuid
+        ? graph.by('cluster', 'zoneUuid', request.zoneUuid)
+        : undefined
+    return yield* hostsWithRoom(index.trees(ask.settings, clusters), needOf(ask), any ? (request.random ?? (() => 0)) : undefined)
   }
-  return undefined
+  const vmsOf = (uuid: string) => (any ? 0 : graph.countBy('vmInstance', 'hostUuid', uuid))
+  yield* [...scopeOf(ask, only)].map((uuid) => ({ uuid, vms: vmsOf(uuid) })).sort((a, b) => a.vms - b.vms)
 }
 
-const cpu: Filter = ({ host }, request) => {
-  const free = host['availableCpuCapacity'] as number
-  return free < request.cpuNum ? `${request.cpuNum} CPUs are needed, ${free} are free` : undefined
+function lookAt(ask: Ask, uuid: string): { candidate: Candidate; refused: Refused | undefined } {
+  const candidate: Candidate = { host: ask.graph.get('host', uuid)! }
+  return { candidate, refused: refusalOf(ask, candidate) }
 }
 
-const memory: Filter = ({ host }, request) => {
-  const free = (host['availableMemoryCapacity'] as number) - RESERVED_MEMORY
-  return free < request.memoryBytes
-    ? `${request.memoryBytes} bytes of memory are needed, ${Math.max(0, free)} are free (1 GiB is kept for the host)`
-    : undefined
-}
-
-const storage: Filter = (candidate, request, graph) => {
-  const { host } = candidate
-  const reasons: string[] = []
-  let best = -1
-  for (const psUuid of graph.by('primaryStorage', 'attachedClusterUuids', host['clusterUuid'])) {
-    const ps = graph.get('primaryStorage', psUuid)!
-    const part = graph.get('localStorageHost', `${psUuid}:${host['uuid']}`)
-    if (request.primaryStorageUuid && psUuid !== request.primaryStorageUuid) continue
-    if (ps['state'] !== 'Enabled') reasons.push(`primary storage ${ps['name']} is ${ps['state']}`)
-    else if (part?.['status'] !== 'Connected') reasons.push(`primary storage ${ps['name']} is not connected there`)
-    else {
-      const free = (part['availableCapacity'] as number) - RESERVED_DISK
-      if (free < request.diskBytes)
-        reasons.push(`${request.diskBytes} bytes are needed on primary storage ${ps['name']}, ${Math.max(0, free)} are free`)
-      else if (free > best) {
-        best = free
-        candidate.storage = psUuid
-      }
-    }
+function choose(ask: Ask): Candidate | undefined {
+  const { graph, request } = ask
+  const last = request.lastHostUuid
+  if (last && strategyOf(request.strategy).lastHostFirst && graph.get('host', last)) {
+    const { candidate, refused } = lookAt(ask, last)
+    if (!refused) return candidate
   }
-  return candidate.storage ? undefined : reasons.join('; ') || 'no primary storage is attached to its cluster'
+  let best: { candidate: Candidate; cost: number } | undefined
+  for (const { uuid, vms } of worthALook(ask)) {
+    if (best && vms >= best.cost) break
+    const { candidate, refused } = lookAt(ask, uuid)
+    if (refused) continue
+    const cost = costOf(ask, candidate, vms)
+    if (cost <= vms) return candidate
+    if (!best || cost < best.cost) best = { candidate, cost }
+  }
+  return best?.candidate
 }
 
-const filters: readonly Filter[] = [asked, enabled, around, image, network, cpu, memory, storage]
-
-function hostsToLookAt(graph: Graph, request: PlaceRequest): string[] {
-  if (request.hostUuid) return graph.get('host', request.hostUuid) ? [request.hostUuid] : []
-  if (request.clusterUuid) return [...graph.by('host', 'clusterUuid', request.clusterUuid)]
-  if (request.zoneUuid) return [...graph.by('host', 'zoneUuid', request.zoneUuid)]
-  return [...graph.rows('host')].map(([key]) => key)
+/** Chooses, or throws `no-host` whose details name the hosts and why each was refused. */
+export function placeVm(graph: Graph, request: PlaceRequest, settings: PlaceSettings = settingsOf(graph)): Placement {
+  const ask = askOf(graph, request, settings)
+  const found = choose(ask)
+  if (found) return placementOf(found)
+  const refused: Refused[] = []
+  for (const uuid of scopeOf(ask, onlyHost(request))) {
+    const because = lookAt(ask, uuid).refused
+    if (because) refused.push(because)
+    if (refused.length === NAMED) break
+  }
+  throw noHost(refused, refused.length < NAMED ? refused.length : countOf(ask))
 }
 
-/** Chooses, or throws `no-host` whose details name every host and why it was refused. */
-export function placeVm(graph: Graph, request: PlaceRequest): Placement {
-  const refused: { host: string; uuid: string; because: string }[] = []
-  let best: { candidate: Candidate; vms: number } | undefined
-  for (const uuid of hostsToLookAt(graph, request)) {
-    const candidate: Candidate = { host: graph.get('host', uuid)! as Row }
-    let because: string | undefined
-    for (const filter of filters) if ((because = filter(candidate, request, graph))) break
-    if (because) refused.push({ host: candidate.host['name'] as string, uuid, because })
+/** How many hosts the places have that were asked for. */
+function countOf({ graph, request }: Ask): number {
+  if (request.clusterUuid) return graph.countBy('host', 'clusterUuid', request.clusterUuid)
+  return request.zoneUuid ? graph.countBy('host', 'zoneUuid', request.zoneUuid) : graph.count('host')
+}
+
+function noHost(refused: readonly Refused[], hosts: number): SkerryError {
+  const named = refused.slice(0, 20).map((r) => `${r.host}: ${r.because}`)
+  const more = hosts > named.length ? [`and ${hosts - named.length} more`] : []
+  const why = hosts > 0 ? [...named, ...more].join('; ') : 'there is no host here'
+  return new SkerryError('no-host', `no host can take this VM instance: ${why}`, { refused, hosts })
+}
+
+/** A host that could take it. */
+export interface Possible extends Placement {
+  host: string
+  /** VMs that it has */
+  vms: number
+}
+
+/** Every host of the places that were asked for: those that could take it, the preferred first, and why the others can't. */
+export function candidates(
+  graph: Graph,
+  request: PlaceRequest,
+  settings: PlaceSettings = settingsOf(graph),
+): { possible: Possible[]; refused: Refused[] } {
+  const ask = askOf(graph, request, settings)
+  const possible: (Possible & { cost: number })[] = []
+  const refused: Refused[] = []
+  const { lastHostFirst, any } = strategyOf(request.strategy)
+  for (const uuid of scopeOf(ask, request.hostUuid)) {
+    const { candidate, refused: because } = lookAt(ask, uuid)
+    if (because) refused.push(because)
     else {
       const vms = graph.countBy('vmInstance', 'hostUuid', uuid)
-      if (!best || vms < best.vms) best = { candidate, vms }
+      const cost = lastHostFirst && uuid === request.lastHostUuid ? -1 : costOf(ask, candidate, any ? 0 : vms)
+      possible.push({ host: candidate.host['name'] as string, ...placementOf(candidate), vms, cost })
     }
   }
-  if (!best) {
-    const why =
-      refused.length > 0
-        ? refused
-            .slice(0, 20)
-            .map((r) => `${r.host}: ${r.because}`)
-            .join('; ')
-        : 'there is no host here'
-    throw new SkerryError('no-host', `no host can take this VM instance: ${why}`, { refused: refused.slice(0, 100) })
-  }
-  const { host, storage: primaryStorageUuid } = best.candidate
-  return {
-    hostUuid: host['uuid'] as string,
-    clusterUuid: host['clusterUuid'] as string,
-    zoneUuid: host['zoneUuid'] as string,
-    primaryStorageUuid: primaryStorageUuid!,
-  }
+  possible.sort((a, b) => a.cost - b.cost)
+  return { possible: possible.map(({ cost: _cost, ...rest }) => rest), refused }
 }
+
+/**
+ * The lowest that a host's counters may get when something more is placed there, as the limits of guards: whoever commits second
+ * can't take what the first has taken.
+ */
+export const hostFloor = (graph: Graph, host: Readonly<Row>): { cpus: number; memory: number } => ({
+  cpus: 0,
+  memory: settingsOf(graph).memoryFloor(host),
+})

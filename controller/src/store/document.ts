@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { SkerryError } from '@skerry/contract'
 import { type Adapter, Low } from 'lowdb'
-import { type Disk, errno, readWhole } from './disk.ts'
+import { type Disk, errno, readWhole, writeTemporary } from './disk.ts'
 
 const checksum = (text: string) => createHash('sha256').update(text).digest('hex')
 
@@ -15,6 +15,8 @@ class DocumentAdapter<T> implements Adapter<T> {
   private readonly disk: Disk
   private readonly file: string
   private writing: Promise<void> = Promise.resolve()
+  /** The document could not be read; its previous copy stands for it. */
+  damaged = false
 
   constructor(disk: Disk, file: string) {
     this.disk = disk
@@ -24,6 +26,7 @@ class DocumentAdapter<T> implements Adapter<T> {
   /** The document, else its previous copy, else null when neither was ever written. Throws `log-corrupt` when all that is there is damaged. */
   async read(): Promise<T | null> {
     const copies = [await this.load(this.file), await this.load(`${this.file}.prev`)]
+    this.damaged = copies[0] === 'damaged'
     const good = copies.find((copy) => copy !== 'damaged' && copy !== 'absent')
     if (good !== undefined) return (good as { data: T }).data
     if (copies.includes('damaged'))
@@ -39,22 +42,21 @@ class DocumentAdapter<T> implements Adapter<T> {
   }
 
   private async replace(json: string): Promise<void> {
-    const temporary = `${this.file}.tmp`
-    const file = await this.disk.open(temporary, 'create')
-    try {
-      await file.write(0, Buffer.from(`${checksum(json)}\n${json}\n`))
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    const temporary = await writeTemporary(this.disk, this.file, Buffer.from(`${checksum(json)}\n${json}\n`))
+    // A damaged document must not take the place of its good previous copy.
+    if (!this.damaged) await this.keepPrevious()
+    await this.disk.rename(temporary, this.file)
+    this.damaged = false
+    await this.disk.syncDir(path.dirname(this.file))
+  }
+
+  private async keepPrevious(): Promise<void> {
     try {
       await this.disk.rename(this.file, `${this.file}.prev`)
     } catch (thrown) {
       // The first write has no previous copy.
       if (errno(thrown) !== 'ENOENT') throw thrown
     }
-    await this.disk.rename(temporary, this.file)
-    await this.disk.syncDir(path.dirname(this.file))
   }
 
   private async load(file: string): Promise<{ data: T } | 'damaged' | 'absent'> {
@@ -68,13 +70,16 @@ class DocumentAdapter<T> implements Adapter<T> {
   }
 }
 
+export interface OpenedDocument<T> {
+  low: Low<T>
+  existed: boolean
+  /** The newest copy is damaged: this is the one before it. */
+  previous: boolean
+}
+
 /** A document with its content read in; `initial` is what a document that was never written holds. */
-export async function openDocument<T extends object>(
-  disk: Disk,
-  file: string,
-  initial: T,
-): Promise<{ low: Low<T>; existed: boolean }> {
+export async function openDocument<T extends object>(disk: Disk, file: string, initial: T): Promise<OpenedDocument<T>> {
   const adapter = new DocumentAdapter<T>(disk, file)
   const found = await adapter.read()
-  return { low: new Low<T>(adapter, found ?? initial), existed: found !== null }
+  return { low: new Low<T>(adapter, found ?? initial), existed: found !== null, previous: adapter.damaged }
 }

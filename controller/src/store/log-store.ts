@@ -1,13 +1,23 @@
 /** The store over the embedded log. */
-import { type Change, CONTRACT_VERSION, type Commit, SkerryError } from '@skerry/contract'
+import { type Change, type Commit, SkerryError } from '@skerry/contract'
 import { type Graph, guardError } from '@skerry/graph'
+import { Compaction, segmentBytesFor } from './compaction.ts'
+import { type DiskFile, writeFailure } from './disk.ts'
 import { Log } from './log.ts'
-import { type Opened, openTail, prune, type Recovery } from './open.ts'
+import { type Opened, openTail, type Recovery } from './open.ts'
+import { type Changed, Past, type Viewer } from './past.ts'
 import { MAX_PAYLOAD } from './record.ts'
 import { pruned, readSegment, type Segment, upcast } from './segments.ts'
-import { type SliceOptions, snapshotName, writeSnapshot } from './snapshot.ts'
+import type { SliceOptions } from './snapshot.ts'
 import { Space } from './space.ts'
 import { type CommittedBy, defaultLimits, type Store, type StoreLimits, type StoreOptions, type StoreStatus } from './store.ts'
+
+/** Between two measurements of free space, and two tries on a full disk. */
+const MEASURE_MS = 2_000
+const FULL_MS = 500
+/** Between two looks at whether a snapshot is due. */
+const TICK_MS = 60_000
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 export class LogStore implements Store {
   readonly graph: Graph
@@ -20,7 +30,10 @@ export class LogStore implements Store {
   private readonly listeners = new Set<(commit: Commit, seq: number) => void>()
   /** Absent when the store is read-only from the start. */
   private log: Log | undefined
-  private snapshotting: Promise<{ seq: number; bytes: number }> | undefined
+  private unwritable: SkerryError | undefined
+  private readonly compaction: Compaction
+  private readonly timers: (() => void)[] = []
+  private readonly past: Past
 
   constructor(options: StoreOptions, opened: Opened) {
     this.options = options
@@ -30,27 +43,68 @@ export class LogStore implements Store {
     this.recovery = opened.recovery
     this.report = options.report ?? ((error) => process.emitWarning(error instanceof Error ? error : new Error(String(error))))
     this.space = new Space(options.disk, options.dir, this.limits.reserveBytes)
+    this.past = new Past(() => ({
+      ...{ disk: options.disk, dir: options.dir, tables: options.tables, slices: this.slices() },
+      ...{ segments: this.segments(), durableSeq: this.durableSeq },
+    }))
+    this.compaction = new Compaction({
+      ...{ disk: options.disk, dir: options.dir, limits: this.limits, opened, graph: this.graph, space: this.space },
+      ...{ clock: options.clock, slices: this.slices(), report: this.report },
+      log: () => this.writable(),
+      noteDurable: (seq) => this.noteDurable(seq),
+    })
   }
 
   async start(): Promise<void> {
     if (this.recovery.corrupt) return
     const { disk, dir } = this.options
-    const file = await openTail(disk, dir, this.opened)
+    const file = await this.openToWrite()
+    if (!file) return
     this.log = new Log({
       disk,
       dir,
       file,
       space: this.space,
-      segmentBytes: this.limits.segmentBytes,
+      segmentBytes: segmentBytesFor(this.limits),
       segments: this.opened.segments,
       durableSeq: this.graph.seq,
       lastHash: this.opened.replayed.lastHash,
       onDurable: (commit, seq) => this.announce(commit, seq),
-      onRoll: (durable) => this.rolled(durable),
+      onRoll: async (durable) => {
+        await this.noteDurable(durable)
+        this.compaction.rolled()
+      },
       report: this.report,
+      pause: () => (this.options.sleep ?? sleep)(FULL_MS),
     })
     // Not waited for: writing the reserve for the first time takes longer than a start should.
-    this.space.refresh().catch(this.report)
+    this.measure()
+    this.compaction.scrub()
+    const { every } = this.options
+    if (every)
+      this.timers.push(
+        every(MEASURE_MS, () => this.measure()),
+        every(TICK_MS, () => this.log?.stopped ?? this.compaction.tick()),
+      )
+  }
+
+  /** undefined, with the reason in `unwritable`, when the disk takes no writing: what is there can be read. */
+  private async openToWrite(): Promise<DiskFile | undefined> {
+    const { disk, dir } = this.options
+    try {
+      return await openTail(disk, dir, this.opened)
+    } catch (thrown) {
+      const failure = writeFailure(thrown, dir)
+      if (this.graph.seq === 0) throw failure
+      this.unwritable = new SkerryError('store-stopped', failure.message, failure.details, { cause: thrown })
+      this.report(this.unwritable)
+      return undefined
+    }
+  }
+
+  /** Without waiting. Free space matters to nobody once writing has stopped. */
+  private measure(): void {
+    if (!this.log?.stopped) this.space.refresh().catch(this.report)
   }
 
   get incarnation(): number {
@@ -61,8 +115,8 @@ export class LogStore implements Store {
     const log = this.log
     if (!log || log.stopped) return Promise.reject(this.refusal())
     if (this.space.full && !by.urgent) {
-      // Measured again for the next caller: this is how the store recovers once there is room.
-      this.space.refresh().catch(this.report)
+      // Measured again for the next caller.
+      this.measure()
       return Promise.reject(this.refusal())
     }
     const seq = this.graph.seq + 1
@@ -92,7 +146,7 @@ export class LogStore implements Store {
 
   async *read(fromSeq: number): AsyncGenerator<{ seq: number; commit: Commit }> {
     const { disk, dir } = this.options
-    const to = this.durableSeq()
+    const to = this.durableSeq
     // A copy: segments may be added or dropped while this reads.
     const segments: Segment[] = [...this.segments()]
     const oldest = segments[0]?.first ?? 1
@@ -105,47 +159,24 @@ export class LogStore implements Store {
     }
   }
 
+  graphAt(seq: number): Promise<Graph> {
+    return this.past.graphAt(seq)
+  }
+
+  seqAt(time: number): Promise<number> {
+    return this.past.seqAt(time)
+  }
+
+  changedBetween(from: number, to: number): Promise<Changed[]> {
+    return this.past.changedBetween(from, to)
+  }
+
+  replay(range: { from: number; to: number }, viewer: Viewer): Promise<void> {
+    return this.past.replay(range, viewer)
+  }
+
   snapshot(): Promise<{ seq: number; bytes: number }> {
-    this.snapshotting ??= this.writeSnapshot().finally(() => {
-      this.snapshotting = undefined
-    })
-    return this.snapshotting
-  }
-
-  private async writeSnapshot(): Promise<{ seq: number; bytes: number }> {
-    const log = this.writable()
-    const { disk, dir, clock } = this.options
-    const view = this.graph.view()
-    const { incarnation, epoch } = this.graph
-    const name = snapshotName(view.seq)
-    try {
-      // Only durable commits may be in a snapshot.
-      const hash = await log.reached(view.seq)
-      const header = { contract: CONTRACT_VERSION, incarnation, seq: view.seq, epoch, hash, at: clock() }
-      const file = await disk.open(`${dir}/${name}.tmp`, 'create')
-      let bytes: number
-      try {
-        bytes = await writeSnapshot(file, header, view, this.slices())
-      } finally {
-        await file.close()
-      }
-      await disk.rename(`${dir}/${name}.tmp`, `${dir}/${name}`)
-      await disk.syncDir(dir)
-      await this.noteDurable(log.durableSeq)
-      await prune(disk, dir, this.opened.segments, (total) => this.excess(total))
-      return { seq: view.seq, bytes }
-    } finally {
-      view.close()
-    }
-  }
-
-  /** Whether the oldest segment may go: the history is longer, in bytes or in days, than it is to be kept. */
-  private async excess(total: number): Promise<boolean> {
-    if (total > this.limits.keepBytes) return true
-    const next = this.opened.segments[1]
-    if (!next) return false
-    for await (const { commit } of this.read(next.first)) return this.options.clock() - commit.at > this.limits.keepMs
-    return false
+    return this.compaction.snapshot()
   }
 
   async raiseIncarnation(): Promise<number> {
@@ -153,35 +184,45 @@ export class LogStore implements Store {
     await log.drained()
     this.writable()
     const incarnation = this.graph.incarnation + 1
-    await this.opened.manifest.update((manifest) => {
-      manifest.incarnation = incarnation
-    })
+    // Twice: the previous copy, which stands in for a damaged manifest, must not bring the old incarnation back.
+    for (let copy = 0; copy < 2; copy++)
+      await this.opened.manifest.update((manifest) => {
+        manifest.incarnation = incarnation
+      })
     this.graph.incarnation = incarnation
     return incarnation
   }
 
   status(): StoreStatus {
-    const reason = this.recovery.corrupt ?? this.log?.stopped ?? (this.space.full ? this.refusal() : undefined)
+    const reason = this.recovery.corrupt ?? this.unwritable ?? this.log?.stopped ?? (this.space.full ? this.refusal() : undefined)
     const segments = this.segments()
     const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
     return {
       writable: reason === undefined,
       ...(reason ? { reason } : {}),
-      durableSeq: this.durableSeq(),
+      durableSeq: this.durableSeq,
       bytes,
+      historyBytes: this.compaction.historyBytes(),
+      snapshotBytes: this.compaction.snapshotBytes,
+      damagedHistory: this.compaction.damaged,
       oldestSeq: segments[0]?.first ?? 1,
     }
   }
 
+  async settled(): Promise<void> {
+    if (this.log) await this.log.reached(this.graph.seq)
+  }
+
   async close(): Promise<void> {
+    for (const end of this.timers.splice(0)) end()
     const log = this.log
     if (!log) return
     const healthy = log.stopped === undefined
-    await log.drained()
-    await this.snapshotting?.catch(this.report)
-    if (healthy && !log.stopped) await this.noteDurable(log.durableSeq)
-    await this.space.settled()
+    await this.compaction.close()
     await log.close()
+    // What is damaged after a clean end is then known to be damaged, and not taken for a torn end.
+    if (healthy) await this.noteDurable(log.durableSeq).catch(this.report)
+    await this.space.settled()
   }
 
   private writable(): Log {
@@ -190,11 +231,11 @@ export class LogStore implements Store {
   }
 
   private refusal(): SkerryError {
-    const stopped = this.recovery.corrupt ?? this.log?.stopped
+    const stopped = this.recovery.corrupt ?? this.unwritable ?? this.log?.stopped
     return stopped ?? new SkerryError('disk-full', 'there is no room for the log', { path: this.options.dir })
   }
 
-  private durableSeq(): number {
+  get durableSeq(): number {
     return this.log?.durableSeq ?? this.graph.seq
   }
 
@@ -211,12 +252,6 @@ export class LogStore implements Store {
         this.report(thrown)
       }
     }
-  }
-
-  private async rolled(durable: number): Promise<void> {
-    await this.noteDurable(durable)
-    // Begun after the group that waits for this roll, which is part of what the snapshot has to wait for.
-    if (this.limits.autoSnapshot) setImmediate(() => void this.snapshot().catch(this.report))
   }
 
   private noteDurable(durable: number): Promise<void> {

@@ -1,10 +1,11 @@
 /**
  * The writing end of the log: commits queue up, and one write and one fdatasync make the whole queue durable. It never
- * writes again after an error whose effect on the disk it cannot know.
+ * writes again after an error whose effect on the disk it cannot know. A disk without room is no such error: what is queued
+ * waits for room, because memory holds it already.
  */
 import type { Commit } from '@skerry/contract'
 import { CONTRACT_VERSION, SkerryError } from '@skerry/contract'
-import { type Disk, type DiskFile, errno } from './disk.ts'
+import { type Disk, type DiskFile, isFull, writeFailure } from './disk.ts'
 import { FrameWriter, payloadText, recordHash } from './record.ts'
 import { type Segment, segmentName } from './segments.ts'
 import type { Space } from './space.ts'
@@ -36,6 +37,8 @@ export interface LogOptions {
   onRoll: (durable: number) => Promise<void>
   /** For errors that no commit waits for. */
   report: (error: unknown) => void
+  /** Between two tries to write on a full disk. */
+  pause: () => Promise<void>
 }
 
 interface Waiter {
@@ -51,6 +54,8 @@ export class Log {
   durableSeq: number
   /** Hash of the record `durableSeq`. */
   durableHash: string
+  /** Bytes written by this process. */
+  written = 0
   /** Set once and for ever when writing had to stop. */
   stopped: SkerryError | undefined
   readonly segments: Segment[]
@@ -61,6 +66,8 @@ export class Log {
   private running: Promise<void> | undefined
   private sinceMeasured = 0
   private waiters: Waiter[] = []
+  private closing = false
+  private rollSoon = false
 
   constructor(options: LogOptions) {
     this.options = options
@@ -83,13 +90,21 @@ export class Log {
     while (this.running) await this.running
   }
 
-  /** The hash of the record `seq`, once that is durable; `seq` is the newest commit appended so far. */
+  /** The hash of the record `seq`, once that is durable; `seq` is the newest commit appended so far. Rejects when it never will be. */
   reached(seq: number): Promise<string> {
     if (seq === this.durableSeq) return Promise.resolve(this.durableHash)
+    if (this.stopped) return Promise.reject(this.stopped)
     return new Promise((resolve, reject) => void this.waiters.push({ seq, resolve, reject }))
   }
 
+  /** The next commit begins a new segment, however short this one is. */
+  rollNext(): void {
+    this.rollSoon = true
+  }
+
+  /** Writes what is queued; on a full disk it gives that up. */
   async close(): Promise<void> {
+    this.closing = true
     await this.drained()
     this.stopped ??= new SkerryError('store-stopped', 'the log is closed')
     await this.file.close()
@@ -113,13 +128,14 @@ export class Log {
   private async group(batch: Pending[]): Promise<void> {
     let hashes: string[]
     try {
-      if (this.current().bytes >= this.options.segmentBytes) await this.withReserve(() => this.roll())
+      if (this.rollDue()) await this.withReserve(() => this.roll())
       hashes = this.encode(batch)
       const bytes = this.frames.bytes()
       await this.withReserve(() => this.file.write(this.current().bytes, bytes))
       await this.file.sync()
       this.current().bytes += bytes.length
       this.sinceMeasured += bytes.length
+      this.written += bytes.length
     } catch (cause) {
       this.stop(cause, batch)
       return
@@ -157,37 +173,53 @@ export class Log {
     return this.segments[this.segments.length - 1]!
   }
 
+  private rollDue(): boolean {
+    const { bytes } = this.current()
+    return bytes >= this.options.segmentBytes || (this.rollSoon && bytes > 0)
+  }
+
   /** Can be repeated when a part of it failed. */
   private async roll(): Promise<void> {
     const { disk, dir } = this.options
     const first = this.durableSeq + 1
     if (this.current().first !== first) {
-      const file = await disk.open(`${dir}/${segmentName(first)}`, 'create')
+      const file = await disk.openWitnessed(`${dir}/${segmentName(first)}`, 'create')
       await disk.syncDir(dir)
       await this.file.close()
       this.file = file
       this.segments.push({ file: segmentName(first), first, bytes: 0 })
     }
+    this.rollSoon = false
     await this.options.onRoll(this.durableSeq)
   }
 
-  /** A write that finds no room is repeated once, on the room of the reserve. Writing the same bytes again is harmless. */
+  /**
+   * A write that finds no room is repeated on the room of the reserve, and when that is used up, until there is room: the
+   * commits are in memory and cannot be taken back. Writing the same bytes again is harmless.
+   */
   private async withReserve(act: () => Promise<void>): Promise<void> {
-    try {
-      await act()
-    } catch (thrown) {
-      if (errno(thrown) !== 'ENOSPC' || !(await this.options.space.release())) throw thrown
-      await act()
+    const { space, pause, report } = this.options
+    for (let waited = false; ; ) {
+      try {
+        await act()
+        if (waited) space.refresh().catch(report)
+        return
+      } catch (thrown) {
+        if (!isFull(thrown)) throw thrown
+        if (await space.release()) continue
+        if (this.closing) throw thrown
+        if (!waited) report(writeFailure(thrown, `${this.options.dir}/${this.current().file}`))
+        waited = true
+        await pause()
+      }
     }
   }
 
   private stop(cause: unknown, batch: readonly Pending[]): void {
-    this.stopped = new SkerryError(
-      'store-stopped',
-      'writing the log failed',
-      { file: this.current().file, durableSeq: this.durableSeq },
-      { cause },
-    )
+    const { file } = this.current()
+    const { message, details } = writeFailure(cause, `${this.options.dir}/${file}`)
+    this.stopped = new SkerryError('store-stopped', message, { file, durableSeq: this.durableSeq, ...details }, { cause })
+    this.options.report(this.stopped)
     for (const { reject } of [...batch, ...this.queue.splice(0), ...this.waiters.splice(0)]) reject(this.stopped)
   }
 }

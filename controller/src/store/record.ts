@@ -69,11 +69,11 @@ export function frameEnd(bytes: Buffer, at: number): number | undefined {
 export const parseFrame = (bytes: Buffer, at: number, end: number): LogRecord =>
   JSON.parse(bytes.toString('utf8', at + FRAME_BYTES, end)) as LogRecord
 
-/** Whole records anywhere behind `from`, whatever stands between: they tell whether damage before them was durable. */
-export function* survivors(bytes: Buffer, from: number): Generator<LogRecord> {
+/** Whole records at or behind `from`, whatever stands between, with their offset: they tell whether damage before them was durable. */
+export function* survivors(bytes: Buffer, from: number): Generator<{ record: LogRecord; at: number }> {
   for (let found = bytes.indexOf(OPENING, from + FRAME_BYTES); found !== -1; ) {
     const end = frameEnd(bytes, found - FRAME_BYTES)
-    if (end !== undefined) yield parseFrame(bytes, found - FRAME_BYTES, end)
+    if (end !== undefined) yield { record: parseFrame(bytes, found - FRAME_BYTES, end), at: found - FRAME_BYTES }
     found = bytes.indexOf(OPENING, end ?? found + 1)
   }
 }

@@ -18,21 +18,29 @@ export interface ReplayStart {
 
 export interface Replayed {
   replayed: number
+  /** Wall clock of the newest commit that was applied; absent when none was. */
+  at?: number
+  /** The last record that was read, or stepped over because the snapshot covers it. */
+  seq: number
   lastHash: string
   /** End of the good records in the last segment. */
   position: number
   durable: number
   torn?: { file: string; offset: number; bytes: number }
   corrupt?: Failure
+  /** Damage before `start.seq`, which the graph does not depend on. */
+  history?: Failure
   /** Good records at the end of the last segment that nobody calls durable yet. */
   tail: { at: number; bytes: Buffer }
 }
 
-/** What one segment gave. `bad` is the offset of the first thing that is no record. */
+/** What one segment gave. `bad`: something that is no record stands at `end`. */
 interface Scan {
   bytes: Buffer
   end: number
   bad: boolean
+  /** Where it was read from: its first record, or the one behind damage that nobody needs. */
+  from: { at: number; seq: number }
 }
 
 class Replay {
@@ -45,12 +53,19 @@ class Replay {
     this.disk = disk
     this.dir = dir
     this.graph = graph
-    this.out = { replayed: 0, lastHash: start.hash, position: 0, durable: start.durable, tail: { at: 0, bytes: Buffer.alloc(0) } }
+    this.out = {
+      replayed: 0,
+      seq: 0,
+      lastHash: start.hash,
+      position: 0,
+      durable: start.durable,
+      tail: { at: 0, bytes: Buffer.alloc(0) },
+    }
     this.base = start.seq
   }
   /** The snapshot's seq: records up to it are stepped over. */
   private readonly base: number
-  private seq = 0
+  seq = 0
 
   async run(segments: readonly Segment[]): Promise<Replayed> {
     const needed = segments.filter((_, i) => (segments[i + 1]?.first ?? Number.POSITIVE_INFINITY) > this.base)
@@ -65,7 +80,7 @@ class Replay {
       this.out.position = scan.end
       const next = needed[i + 1]
       if (next) this.out.durable = Math.max(this.out.durable, next.first - 1)
-      else this.out.tail = unattested(scan, segment.first, this.out.durable)
+      else this.out.tail = unattested(scan, this.out.durable)
       if (scan.bad) {
         this.judge(segment, scan)
         return this.out
@@ -82,18 +97,53 @@ class Replay {
   }
 
   private async segment(segment: Segment): Promise<Scan> {
-    const file = await this.disk.open(`${this.dir}/${segment.file}`, 'read')
-    const bytes = await file.read(0, segment.bytes)
-    await file.close()
-    let at = 0
+    const bytes = await this.contentOf(segment)
+    const scan: Scan = { bytes, end: 0, bad: false, from: { at: 0, seq: segment.first } }
     let lastStart = -1
-    for (let end = frameEnd(bytes, at); end !== undefined; end = frameEnd(bytes, at)) {
-      if (!this.record(segment, bytes, at, end)) break
-      lastStart = at
-      at = end
+    for (;;) {
+      for (let end = frameEnd(bytes, scan.end); end !== undefined; end = frameEnd(bytes, scan.end)) {
+        if (!this.record(segment, bytes, scan.end, end)) break
+        lastStart = scan.end
+        scan.end = end
+      }
+      scan.bad = scan.end < bytes.length
+      if (!scan.bad || this.out.corrupt || !this.stepOver(segment, scan)) break
     }
-    if (lastStart >= 0 && this.seq >= this.base) this.out.lastHash = recordHash(bytes.subarray(lastStart, at))
-    return { bytes, end: at, bad: at < bytes.length }
+    if (lastStart >= 0 && this.seq >= this.base) this.out.lastHash = recordHash(bytes.subarray(lastStart, scan.end))
+    return scan
+  }
+
+  private async contentOf(segment: Segment): Promise<Buffer> {
+    try {
+      const file = await this.disk.open(`${this.dir}/${segment.file}`, 'read')
+      try {
+        return await file.read(0, segment.bytes)
+      } finally {
+        await file.close()
+      }
+    } catch (cause) {
+      const { message } = damaged(segment, 0, this.seq + 1)
+      this.fail(new SkerryError('log-corrupt', message, { file: segment.file, offset: 0, seq: this.seq + 1 }, { cause }))
+      return Buffer.alloc(0)
+    }
+  }
+
+  /** Damage before the snapshot's own record is only history: goes on behind it where the snapshot is tied to the log. */
+  private stepOver(segment: Segment, scan: Scan): boolean {
+    if (this.seq >= this.base) return false
+    for (const { record, at } of survivors(scan.bytes, scan.end)) {
+      const tied =
+        record.seq === this.base
+          ? recordHash(scan.bytes.subarray(at, frameEnd(scan.bytes, at))) === this.out.lastHash
+          : record.seq === this.base + 1 && record.prev === this.out.lastHash
+      if (!tied) continue
+      this.out.history ??= damaged(segment, scan.end, this.seq + 1, { history: true })
+      this.seq = record.seq - 1
+      scan.end = at
+      scan.from = { at, seq: record.seq }
+      return true
+    }
+    return false
   }
 
   /** One good frame; false when it cannot be the next record. */
@@ -105,9 +155,9 @@ class Replay {
     }
     if (seq === this.base) {
       this.seq = seq
-      if (recordHash(bytes.subarray(at, end)) !== this.out.lastHash)
-        this.fail(damaged(segment, at, seq, { because: 'the snapshot is of another history' }))
-      return true
+      if (recordHash(bytes.subarray(at, end)) === this.out.lastHash) return true
+      this.fail(damaged(segment, at, seq, { because: 'the snapshot is of another history' }))
+      return false
     }
     const record = parseFrame(bytes, at, end)
     if (record.seq !== seq) return false
@@ -125,11 +175,12 @@ class Replay {
     this.graph.epoch = Math.max(this.graph.epoch, record.epoch)
     if (record.durable > this.out.durable) this.out.durable = record.durable
     this.out.replayed++
+    this.out.at = commit.at
     return true
   }
 
   private judge(segment: Segment, scan: Scan): void {
-    for (const survivor of survivors(scan.bytes, scan.end)) this.out.durable = Math.max(this.out.durable, survivor.durable)
+    for (const { record } of survivors(scan.bytes, scan.end)) this.out.durable = Math.max(this.out.durable, record.durable)
     if (this.seq < this.out.durable) {
       this.fail(damaged(segment, scan.end, this.seq + 1, { durable: this.out.durable }))
       return
@@ -144,9 +195,9 @@ class Replay {
 }
 
 /** The bytes of the good records after the durable mark. They are written once more before anything is built on them: after a failed fsync the page cache may hold what the disk doesn't. */
-function unattested(scan: Scan, first: number, durable: number): Replayed['tail'] {
-  let at = 0
-  for (let seq = first; seq <= durable && at < scan.end; seq++) at += FRAME_BYTES + scan.bytes.readUInt32LE(at)
+function unattested(scan: Scan, durable: number): Replayed['tail'] {
+  let { at } = scan.from
+  for (let { seq } = scan.from; seq <= durable && at < scan.end; seq++) at += FRAME_BYTES + scan.bytes.readUInt32LE(at)
   return { at, bytes: Buffer.from(scan.bytes.subarray(at, scan.end)) }
 }
 
@@ -157,7 +208,8 @@ export function replay(
   graph: Graph,
   options: { segments: readonly Segment[]; start: ReplayStart },
 ): Promise<Replayed> {
-  return new Replay(disk, dir, graph, options.start).run(options.segments)
+  const replaying = new Replay(disk, dir, graph, options.start)
+  return replaying.run(options.segments).then((out) => ({ ...out, seq: replaying.seq }))
 }
 
 export const EMPTY: ReplayStart = { seq: 0, hash: FIRST_PREV, durable: 0 }

@@ -17,11 +17,21 @@ export interface Secrets {
   list(): Promise<string[]>
 }
 
+/** The secret store of a process that may be told to take another site key. */
+export interface KeyedSecrets extends Secrets {
+  /** 32 bytes that stay the same whatever the site key is: for hashes that are compared years later. Secret. */
+  readonly sealKey: Buffer
+  /** Puts everything under another site key, one file at a time; both keys open until it has ended. May be repeated. */
+  rewrap(next: Buffer): Promise<void>
+}
+
 export interface SecretsOptions {
   dir: string
   disk: Disk
   /** 32 bytes, see `loadSiteKey`. */
   siteKey: Buffer
+  /** The key that a rotation was about to bring when the last process ended: what it reached is under this one. */
+  nextKey?: Buffer | undefined
   /** That many unpredictable bytes. */
   random: (size: number) => Buffer
 }
@@ -41,6 +51,8 @@ interface SecretFile {
 
 const SUFFIX = '.secret'
 const CHECK = 'site-key.check'
+/** The seal key under the site key; absent while it still is the site key itself. */
+const SEAL = 'seal-key.wrapped'
 const ID = /^[0-9a-f]{32}$/
 
 function seal(plain: Buffer, key: Buffer, id: string, iv: Buffer): Box {
@@ -64,55 +76,94 @@ function newId(bytes: Buffer): string {
   return bytes.toString('hex')
 }
 
-/** Refuses a site key that is not the one these secrets were made with: a new key would otherwise orphan them unnoticed. */
-async function checkSiteKey({ dir, disk, siteKey }: SecretsOptions): Promise<void> {
-  if (siteKey.length !== 32) throw new SkerryError('invalid-argument', 'the site key must be 32 bytes', { bytes: siteKey.length })
-  const expected = createHmac('sha256', siteKey).update('skerry site key').digest()
+const fingerprint = (siteKey: Buffer) => createHmac('sha256', siteKey).update('skerry site key').digest()
+
+/** Refuses site keys of which none is the one these secrets were made with: a new key would otherwise orphan them unnoticed. */
+async function checkSiteKey({ dir, disk }: SecretsOptions, keys: readonly Buffer[]): Promise<void> {
+  for (const { length } of keys)
+    if (length !== 32) throw new SkerryError('invalid-argument', 'the site key must be 32 bytes', { bytes: length })
   const found = await readWhole(disk, `${dir}/${CHECK}`)
-  if (found === undefined) return writeWhole(disk, dir, CHECK, Buffer.from(expected.toString('hex')))
+  if (found === undefined) return writeWhole(disk, dir, CHECK, Buffer.from(fingerprint(keys.at(-1)!).toString('hex')))
   const known = Buffer.from(found.toString('latin1'), 'hex')
-  if (known.length !== expected.length || !timingSafeEqual(known, expected)) {
+  if (!keys.some((key) => known.length === 32 && timingSafeEqual(known, fingerprint(key)))) {
     throw new SkerryError('invalid-argument', 'this site key is not the one that the stored secrets were made with', { dir })
   }
 }
 
+function unsealWithAny(box: Box, keys: readonly Buffer[], id: string): Buffer {
+  for (const key of keys.slice(0, -1)) {
+    try {
+      return unseal(box, key, id)
+    } catch {
+      // it is under another of them
+    }
+  }
+  return unseal(box, keys.at(-1)!, id)
+}
+
 /** Opens the secret store in a folder of its own. */
-export async function openSecrets(options: SecretsOptions): Promise<Secrets> {
-  const { dir, disk, siteKey, random } = options
+export async function openSecrets(options: SecretsOptions): Promise<KeyedSecrets> {
+  const { dir, disk, siteKey, nextKey } = options
   await disk.mkdir(dir)
-  await checkSiteKey(options)
-  const file = (id: string) => {
-    if (!ID.test(id)) throw new SkerryError('invalid-argument', 'not the id of a secret', { id })
-    return `${dir}/${id}${SUFFIX}`
+  const keys = nextKey ? [nextKey, siteKey] : [siteKey]
+  await checkSiteKey(options, keys)
+  const wrapped = await readWhole(disk, `${dir}/${SEAL}`)
+  const sealKey = wrapped === undefined ? siteKey : unsealWithAny(JSON.parse(wrapped.toString('utf8')) as Box, keys, SEAL)
+  return new SecretFolder(options, keys, sealKey)
+}
+
+class SecretFolder implements KeyedSecrets {
+  readonly sealKey: Buffer
+  readonly #o: SecretsOptions
+  /** The first wraps; all open. */
+  #keys: Buffer[]
+  /** What replaces or removes a file waits for its turn: a value that is shredded must not be written back. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(options: SecretsOptions, keys: Buffer[], sealKey: Buffer) {
+    this.#o = options
+    this.#keys = keys
+    this.sealKey = sealKey
   }
 
-  return {
-    async put(value) {
-      const id = newId(random(16))
-      const key = random(32)
-      const content: SecretFile = {
-        format: 1,
-        key: seal(key, siteKey, id, random(12)),
-        value: seal(Buffer.from(value, 'utf8'), key, id, random(12)),
-      }
-      await writeWhole(disk, dir, `${id}${SUFFIX}`, Buffer.from(JSON.stringify(content)))
-      key.fill(0)
-      return id
-    },
+  #path(id: string): string {
+    if (!ID.test(id)) throw new SkerryError('invalid-argument', 'not the id of a secret', { id })
+    return `${this.#o.dir}/${id}${SUFFIX}`
+  }
 
-    async get(id) {
-      const text = await readWhole(disk, file(id))
-      if (text === undefined) throw new SkerryError('not-found', 'there is no such secret', { id })
-      try {
-        const content = JSON.parse(text.toString('utf8')) as SecretFile
-        return unseal(content.value, unseal(content.key, siteKey, id), id).toString('utf8')
-      } catch (cause) {
-        throw new SkerryError('log-corrupt', 'a stored secret cannot be opened', { file: `${id}${SUFFIX}`, offset: 0 }, { cause })
-      }
-    },
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work)
+    this.#turn = mine.catch(() => undefined) // its own caller is told
+    return mine
+  }
 
-    async shred(id) {
-      const path = file(id)
+  async put(value: string): Promise<string> {
+    const { random, disk, dir } = this.#o
+    const id = newId(random(16))
+    const key = random(32)
+    const content: SecretFile = {
+      format: 1,
+      key: seal(key, this.#keys[0]!, id, random(12)),
+      value: seal(Buffer.from(value, 'utf8'), key, id, random(12)),
+    }
+    await writeWhole(disk, dir, `${id}${SUFFIX}`, Buffer.from(JSON.stringify(content)))
+    key.fill(0)
+    return id
+  }
+
+  async get(id: string): Promise<string> {
+    const text = await readWhole(this.#o.disk, this.#path(id))
+    if (text === undefined) throw new SkerryError('not-found', 'there is no such secret', { id })
+    return opened(id, () => {
+      const content = JSON.parse(text.toString('utf8')) as SecretFile
+      return unseal(content.value, unsealWithAny(content.key, this.#keys, id), id).toString('utf8')
+    })
+  }
+
+  shred(id: string): Promise<void> {
+    const { disk, dir, random } = this.#o
+    const path = this.#path(id)
+    return this.#inTurn(async () => {
       try {
         const opened = await disk.open(path, 'write')
         await opened.write(0, random(await opened.size()))
@@ -123,8 +174,42 @@ export async function openSecrets(options: SecretsOptions): Promise<Secrets> {
         if (errno(thrown) !== 'ENOENT') throw thrown
       }
       await disk.syncDir(dir)
-    },
+    })
+  }
 
-    list: async () => (await disk.list(dir)).filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length)),
+  async list(): Promise<string[]> {
+    const names = await this.#o.disk.list(this.#o.dir)
+    return names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length))
+  }
+
+  async rewrap(next: Buffer): Promise<void> {
+    const { disk, dir, random } = this.#o
+    if (next.length !== 32) throw new SkerryError('invalid-argument', 'the site key must be 32 bytes', { bytes: next.length })
+    // From here on what is put is under the new key: nothing can be missed below.
+    if (!this.#keys[0]!.equals(next)) this.#keys = [next, ...this.#keys]
+    await writeWhole(disk, dir, SEAL, Buffer.from(JSON.stringify(seal(this.sealKey, next, SEAL, random(12)))))
+    for (const id of await this.list()) await this.#inTurn(() => this.#rewrapOne(id, next))
+    await writeWhole(disk, dir, CHECK, Buffer.from(fingerprint(next).toString('hex')))
+    this.#keys = [next]
+  }
+
+  /** The value's own key stays; only what wraps it is another. */
+  async #rewrapOne(id: string, next: Buffer): Promise<void> {
+    const { disk, dir, random } = this.#o
+    const text = await readWhole(disk, this.#path(id))
+    if (text === undefined) return // shredded meanwhile
+    const content = opened(id, () => {
+      const now = JSON.parse(text.toString('utf8')) as SecretFile
+      return { ...now, key: seal(unsealWithAny(now.key, this.#keys, id), next, id, random(12)) }
+    })
+    await writeWhole(disk, dir, `${id}${SUFFIX}`, Buffer.from(JSON.stringify(content)))
+  }
+}
+
+function opened<T>(id: string, open: () => T): T {
+  try {
+    return open()
+  } catch (cause) {
+    throw new SkerryError('log-corrupt', 'a stored secret cannot be opened', { file: `${id}${SUFFIX}`, offset: 0 }, { cause })
   }
 }

@@ -2,7 +2,7 @@
 import type { Commit } from '@skerry/contract'
 import { CONTRACT_VERSION, migrations, SkerryError } from '@skerry/contract'
 import { type Disk, type DiskFile, errno } from './disk.ts'
-import { FRAME_BYTES, frameEnd, type LogRecord, MAX_PAYLOAD, parseFrame } from './record.ts'
+import { FRAME_BYTES, frameEnd, type LogRecord, MAX_PAYLOAD, parseFrame, survivors } from './record.ts'
 
 export interface Segment {
   /** File name inside the log's folder. */
@@ -28,12 +28,12 @@ export async function listSegments(disk: Disk, dir: string): Promise<Segment[]> 
   return segments
 }
 
-/** The commit in today's contract version. Throws `upgrade-stuck` for a record of a newer one. */
+/** The commit in today's contract version. Throws `log-newer` for a record of a newer one. */
 export function upcast(record: Pick<LogRecord, 'contract' | 'seq' | 'commit'>): Commit {
   if (record.contract === CONTRACT_VERSION) return record.commit
   if (!(record.contract <= CONTRACT_VERSION)) {
     const message = `commit ${record.seq} was written by contract version ${record.contract}; this controller knows up to ${CONTRACT_VERSION}`
-    throw new SkerryError('upgrade-stuck', message, { seq: record.seq, contract: record.contract, known: CONTRACT_VERSION })
+    throw new SkerryError('log-newer', message, { seq: record.seq, contract: record.contract, known: CONTRACT_VERSION })
   }
   let commit = record.commit
   for (let version = record.contract; version < CONTRACT_VERSION; version++) {
@@ -51,6 +51,13 @@ async function window(file: DiskFile, start: number): Promise<Buffer> {
   const bytes = await file.read(start, WINDOW)
   const length = bytes.length < FRAME_BYTES ? 0 : bytes.readUInt32LE(0)
   return FRAME_BYTES + length > bytes.length && length <= MAX_PAYLOAD ? file.read(start, FRAME_BYTES + length) : bytes
+}
+
+/** Offset of the record `seq` somewhere behind `start`. */
+async function findRecord(file: DiskFile, start: number, seq: number): Promise<number | undefined> {
+  const rest = await file.read(start, (await file.size()) - start)
+  for (const { record, at } of survivors(rest, 0)) if (record.seq === seq) return start + at
+  return undefined
 }
 
 /** Records `from` to `to` of one segment, read in windows; `to` must be durable. */
@@ -74,7 +81,15 @@ export async function* readSegment(
         bytes = await window(file, start)
         end = frameEnd(bytes, at)
       }
-      if (end === undefined) throw damaged(segment, start, seq)
+      if (end === undefined) {
+        // Damage to records that nobody asks for doesn't keep those behind it from being read.
+        const behind = seq < range.from ? await findRecord(file, start, range.from) : undefined
+        if (behind === undefined) throw damaged(segment, start, seq)
+        seq = range.from
+        start = behind
+        bytes = await window(file, start)
+        end = frameEnd(bytes, at)!
+      }
       if (seq >= range.from) yield parseFrame(bytes, at, end)
       at = end
     }
@@ -93,8 +108,7 @@ async function openSegment(disk: Disk, dir: string, segment: Segment) {
 }
 
 /** What HTTP answers with 410: the history up to here was dropped. */
-export const pruned = (seq: number) =>
-  new SkerryError('not-found', `the history at ${seq} has been dropped`, { seq, pruned: true })
+export const pruned = (seq: number) => new SkerryError('history-gone', `the history at ${seq} has been dropped`, { seq })
 
 /** A record that was acknowledged cannot be read. */
 export const damaged = (segment: Segment, offset: number, seq: number, details: Record<string, unknown> = {}) =>

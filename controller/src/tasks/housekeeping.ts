@@ -1,44 +1,50 @@
-/** What the controller does by the clock: old sessions, tokens and jobs go; destroyed VMs and deleted images are expunged in time. */
-import type { Op, Row } from '@skerry/contract'
+/** What the controller does by the clock: old sessions, tokens and jobs go. */
+import type { Op } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
+import { dropOrphans } from '../orphans/find.ts'
 
-/** ZStack vm.expungePeriod / image.expungePeriod */
-export const EXPUNGE_VM_MS = 604_800_000
-export const EXPUNGE_IMAGE_MS = 259_200_000
 /** Finished jobs that are kept (DESIGN §5), and how many may be dropped in one commit. */
 const KEEP_JOBS = 20_000
 const BATCH = 1_000
 
-/** Rows that nobody needs any more. Pure. */
+/** Runs of each job of the scheduler that are kept. */
+export const KEEP_RUNS = 1_000
+
+/** The oldest runs beyond those that are kept, a batch of each job. A job that keeps its snapshots by count knows them by its runs. */
+function oldRuns(graph: Graph): string[] {
+  return [...graph.rows('schedulerJob')].flatMap(([job]) => {
+    const over = graph.countBy('schedulerJobHistory', 'schedulerJobUuid', job) - KEEP_RUNS
+    if (over <= 0) return []
+    const ended = [...graph.by('schedulerJobHistory', 'schedulerJobUuid', job)].filter(
+      (k) => !['Waiting', 'Running'].includes(graph.get('schedulerJobHistory', k)?.['state'] as string),
+    )
+    const at = (k: string) => graph.get('schedulerJobHistory', k)?.['createDate'] as number
+    return ended.sort((a, b) => at(a) - at(b)).slice(0, Math.min(over, BATCH))
+  })
+}
+
+/** Rows that nobody needs any more; of ended jobs the oldest, one batch of them. Asked again when they are gone, it gives the next. Pure. */
 export function outdated(graph: Graph, now: number, keepJobs = KEEP_JOBS): Op[] {
   const ops: Op[] = []
   const drop = (t: string, k: string) => ops.push({ o: 'del', t, k })
   for (const [key, row] of graph.rows('session')) if ((row['expiredDate'] as number) <= now) drop('session', key)
   for (const [key, row] of graph.rows('agentToken')) if ((row['expiresAt'] as number) <= now) drop('agentToken', key)
+  // What an agent holds that is no longer enrolled is nobody's to adopt, and nobody can hear it.
+  const gone = [...graph.rows('orphan')].filter(([, row]) => !graph.get('agent', row['agentUuid'] as string)).map(([k]) => k)
+  if (gone.length > 0) ops.push(...dropOrphans(graph, gone, now))
+  for (const [key] of graph.rows('reunion')) if (!graph.get('agent', key)) drop('reunion', key)
+  for (const key of oldRuns(graph)) drop('schedulerJobHistory', key)
   const over = graph.countBy('job', 'state', 'done') + graph.countBy('job', 'state', 'failed') - keepJobs
-  if (over > 0) {
-    const ended = ['done', 'failed']
-      .flatMap((state) => [...graph.by('job', 'state', state)])
-      .map((k) => graph.get('job', k)! as Row)
-    ended.sort((a, b) => (a['finishedAt'] as number) - (b['finishedAt'] as number))
-    for (const job of ended.slice(0, Math.min(over, BATCH))) {
-      drop('job', job['uuid'] as string)
-      for (const key of graph.by('callKey', 'job', job['uuid'])) drop('callKey', key)
-    }
+  let left = Math.min(over, BATCH)
+  if (left <= 0) return ops
+  // Rows come in the order in which they were made: only what is dropped is looked at, and what still runs.
+  for (const [uuid, job] of graph.rows('job')) {
+    if (job['state'] !== 'done' && job['state'] !== 'failed') continue
+    // What it answers is still to be delivered.
+    if (graph.get('hook', uuid)) continue
+    drop('job', uuid)
+    for (const key of graph.by('callKey', 'job', uuid)) drop('callKey', key)
+    if (--left === 0) break
   }
   return ops
-}
-
-/** Resources whose time to be recovered is over: `{ api, uuid }` of the calls to make. Pure. */
-export function dueForExpunge(graph: Graph, now: number): { api: 'ExpungeVmInstance' | 'ExpungeImage'; uuid: string }[] {
-  const vms = [...graph.by('vmInstance', 'state', 'Destroyed')].filter(
-    (k) => now - ((graph.get('vmInstance', k)?.['destroyedAt'] as number | null) ?? now) > EXPUNGE_VM_MS,
-  )
-  const images = [...graph.by('image', 'status', 'Deleted')].filter(
-    (k) => now - ((graph.get('image', k)?.['deletedAt'] as number | null) ?? now) > EXPUNGE_IMAGE_MS,
-  )
-  return [
-    ...vms.map((uuid) => ({ api: 'ExpungeVmInstance' as const, uuid })),
-    ...images.map((uuid) => ({ api: 'ExpungeImage' as const, uuid })),
-  ]
 }

@@ -5,16 +5,20 @@
 import {
   type ErrorCode,
   errors,
+  type Guard as GraphGuard,
   type Resource,
   type Row,
   resourceOf,
   resources,
   SkerryError,
+  tableOf,
   toErrorBody,
 } from '@skerry/contract'
 import { Graph } from '@skerry/graph'
-import type { Call, Caller, Engine, JobView, PlanView } from '../engine/port.ts'
-import { createHttp, type HttpOptions } from '../http/index.ts'
+import type { Call, Caller, Engine, JobView, PlanView, Signed } from '../engine/port.ts'
+import { createHttp, type HttpOptions, openDoor } from '../http/index.ts'
+import { aboutItself } from '../identity/caller.ts'
+import { Guard } from '../identity/guard.ts'
 import { render } from '../inventory/index.ts'
 import { sample, sampleRow } from './sample.ts'
 
@@ -23,7 +27,9 @@ export const VIEWER_SESSION = '6'.repeat(32)
 export const T0 = Date.UTC(2017, 10, 14, 22, 20, 57)
 
 const table = Object.fromEntries(
-  Object.values(resources as Record<string, Resource>).map((r) => [r.name, { indexes: r.indexes }]),
+  Object.values(resources as Record<string, Resource>)
+    .filter((r) => tableOf(r) === r.name)
+    .map((r) => [r.name, { indexes: r.indexes }]),
 )
 
 /** Sentinel names: `fail-no-host` fails as `no-host`. */
@@ -41,11 +47,14 @@ function failOnDemand(params: Row): void {
 
 export class FakeEngine implements Engine {
   readonly graph = new Graph(table)
+  readonly guard = new Guard(this.graph)
   readonly jobs = new Map<string, JobView>()
   readonly calls: Call[] = []
+  /** what a plan says */
+  cascade: PlanView['cascade'] = []
   /** jobs stay `processing` until `finish` while this is set */
   hold = false
-  /** what `RequestConsoleAccess` answers as token */
+  /** what `RequestConsoleAccess` and `RequestTunnel` answer as token */
   volatileToken: string | undefined
   #seq = 0
   #id = 0
@@ -54,8 +63,11 @@ export class FakeEngine implements Engine {
 
   /** Puts a row of a resource into the graph. Counts as one commit. */
   add(name: string, overrides: Row = {}): Row {
-    const row = sampleRow(resourceOf(name)!, { uuid: this.newUuid(), name: `${name}-${this.#id}`, ...overrides })
-    this.graph.apply({ ops: [{ o: 'put', t: name, k: String(row['uuid']), v: row }] }, ++this.#seq)
+    const resource = resourceOf(name)!
+    const { where } = resource.rows ?? {}
+    const own = { uuid: this.newUuid(), name: `${name}-${this.#id}`, ...(where ? { [where.field]: where.is } : {}) }
+    const row = sampleRow(resource, { ...own, ...overrides })
+    this.graph.apply({ ops: [{ o: 'put', t: tableOf(resource), k: String(row['uuid']), v: row }] }, ++this.#seq)
     return row
   }
 
@@ -64,13 +76,19 @@ export class FakeEngine implements Engine {
     const { result } = call.api
     if (result.kind === 'empty') return {}
     if (result.kind === 'fields') return sample(result.schema) as Row
+    if (result.kind === 'lists') {
+      const one = (table: string) => [render(this.graph, resourceOf(table)!, sampleRow(resourceOf(table)!, {}))]
+      const single = Object.entries(result.of).map(([name, table]) => [name, one(table)])
+      const several = Object.entries(result.maps ?? {}).map(([name, table]) => [name, { word: one(table) }])
+      return Object.fromEntries([...single, ...several])
+    }
     const resource = resourceOf(result.of)!
     const uuid = call.params['uuid'] ?? call.params['resourceUuid']
-    const known = typeof uuid === 'string' ? this.graph.get(resource.name, uuid) : undefined
+    const known = typeof uuid === 'string' ? this.graph.get(tableOf(resource), uuid) : undefined
     const given = Object.fromEntries(
-      Object.entries(call.params).filter(([field]) => field in resource.fields || field === 'name'),
+      Object.entries(call.params).filter(([field, v]) => v !== undefined && (field in resource.fields || field === 'name')),
     )
-    if (resource.name === 'console' && this.volatileToken) given['token'] = this.volatileToken
+    if ((resource.name === 'console' || resource.name === 'tunnel') && this.volatileToken) given['token'] = this.volatileToken
     const row = known ?? sampleRow(resource, { ...given, ...(typeof uuid === 'string' ? { uuid } : {}) })
     return result.kind === 'inventory'
       ? { inventory: render(this.graph, resource, row) }
@@ -94,7 +112,9 @@ export class FakeEngine implements Engine {
     }
   }
 
-  async accept(call: Call): Promise<JobView> {
+  async accept(given: Call): Promise<JobView> {
+    const call = aboutItself(given)
+    this.guard.authorize(call)
     if (String(call.params['name'] ?? '') === 'refuse-conflict')
       throw new SkerryError('conflict', 'refused before it became a job')
     this.calls.push(call)
@@ -119,20 +139,33 @@ export class FakeEngine implements Engine {
   }
 
   async call(call: Call): Promise<Row> {
+    this.guard.authorize(call)
     this.calls.push(call)
     if (call.api.api === 'LogInByAccount' && call.params['password'] === 'wrong') throw new SkerryError('login-failed')
     return this.#result(call)
   }
 
   async plan(call: Call): Promise<PlanView> {
+    this.guard.authorize(call)
+    if (call.api.sync && call.api.method === 'GET') throw new SkerryError('invalid-argument', `${call.api.api} changes nothing`)
     return {
       workflow: call.api.workflow ?? '',
       steps: ['check', 'place'],
-      cascade: [],
+      cascade: this.cascade,
       changes: [],
       agents: [],
       hash: `plan-${this.#seq}`,
     }
+  }
+
+  async planned(call: Call, hash: string): Promise<{ guards: GraphGuard[]; cascade: string }> {
+    if ((await this.plan(call)).hash === hash) return { guards: [], cascade: '[]' }
+    throw new SkerryError('stale-plan', 'the plan has changed since it was shown', { shown: hash })
+  }
+
+  async signed({ keyId, signature }: Signed): Promise<Caller | undefined> {
+    const known = keyId === 'knownKey' && signature === 'good'
+    return known ? { accountUuid: 'a'.repeat(32), sessionUuid: keyId, admin: true } : undefined
   }
 
   session(uuid: string): Caller | undefined {
@@ -152,7 +185,7 @@ export function fakeHttp(o: Partial<HttpOptions> = {}) {
   const logged: Logged[] = []
   const keep = (facts: Record<string, unknown>, message: string) => void logged.push({ facts, message })
   const clock = { at: T0, now: () => clock.at }
-  const app = createHttp({
+  const door = openDoor({
     engine,
     clock,
     log: { info: keep, warn: keep, error: keep },
@@ -161,6 +194,7 @@ export function fakeHttp(o: Partial<HttpOptions> = {}) {
     ready: () => true,
     ...o,
   })
+  const app = createHttp(door, door)
   const send = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
     Promise.resolve(
       app.request(`http://site.test:8080${path}`, {
@@ -169,5 +203,5 @@ export function fakeHttp(o: Partial<HttpOptions> = {}) {
         ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       }),
     )
-  return { app, engine, clock, logged, send }
+  return { app, door, engine, clock, logged, send }
 }

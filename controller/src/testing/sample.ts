@@ -16,6 +16,7 @@ const scalars = new Map<unknown, unknown>([
   [contract.path, '/var/lib/sample'],
   [contract.hostname, 'host-1'],
   [contract.sha256, 'b'.repeat(64)],
+  [contract.loginPassword, 'e'.repeat(128)],
   [contract.secretRef, { $secret: 'c'.repeat(32) }],
 ])
 
@@ -23,9 +24,12 @@ const scalars = new Map<unknown, unknown>([
 const byField: Record<string, unknown> = {
   url: 'http://images.example/disk.qcow2',
   checksum: `md5:${'0'.repeat(32)}`,
+  AccessKeyID: 'sample-key',
   machineId: 'd'.repeat(32),
   token: 't'.repeat(32),
   deleteMode: 'Permissive',
+  hostKey: `SHA256:${'A'.repeat(43)}`,
+  resourceType: 'ZoneVO',
 }
 
 /** A value that the schema accepts. */
@@ -40,9 +44,10 @@ export function sample(schema: z.ZodType, field = ''): unknown {
   if (def.type === 'record') return { ['a'.repeat(32)]: sample(mapValueOf(inner)) }
   if (def.type === 'object')
     return Object.fromEntries(Object.entries(shapeOf(inner)).map(([name, one]) => [name, sample(one, name)]))
+  if (def.type === 'union') return sample((def as unknown as { options: z.ZodType[] }).options[0]!, field)
   if (def.type === 'boolean') return true
   if (def.type === 'string') return 'text'
-  return [1, 10, 4].find((n) => inner.safeParse(n).success) ?? 1
+  return [1, 10, 4, 60, 1024, 1024 ** 3].find((n) => inner.safeParse(n).success) ?? 1
 }
 
 /** A row of the resource with every declared field. `overrides` win. */

@@ -2,13 +2,16 @@
 import { type Row, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { defineWorkflow } from '@skerry/workflow'
+import { agentsAt, bringAgents } from '../deploy/bring.ts'
 import { attachment } from './attachment.ts'
+import { type Answer, answer, connectedOps, connectSftp, isSftp } from './backup-storage.sftp.ts'
 import { input } from './input.ts'
+import { resourceUpdating } from './resource.update.ts'
 import { type Action, baseRow, type CheckInput, type Ctx, type Input, need, type World } from './world.ts'
 
 /** agent-storage enrolled from that address, bound to a host or not. */
 function agentAt(graph: Graph, hostname: string): string {
-  const agent = [...graph.by('agent', 'managementIp', hostname)].find((k) => graph.get('agent', k)?.['kind'] === 'storage')
+  const [agent] = agentsAt(graph, hostname, 'storage')
   if (agent) return agent
   throw new SkerryError('agent-absent', `no agent-storage is enrolled from ${hostname}`, {
     hostname,
@@ -53,9 +56,10 @@ export const backupStorageAdd: Action = {
     steps: [
       {
         name: 'create',
-        do: (ctx: Ctx) => {
+        do: async (ctx: Ctx) => {
           const p = ctx.input.params
           if (ctx.world.graph.get('backupStorage', ctx.input.uuid)) return {}
+          await bringAgents(ctx, p['hostname'] as string, 'storage')
           const row: Row = {
             ...baseRow(ctx),
             url: p['url'],
@@ -91,7 +95,9 @@ export const backupStorageAdd: Action = {
   check(i: CheckInput) {
     if (i.graph.get('backupStorage', i.uuid))
       throw new SkerryError('duplicate-uuid', `a backup storage with uuid ${i.uuid} exists`, { uuid: i.uuid })
-    const agent = agentAt(i.graph, i.params['hostname'] as string)
+    const hostname = i.params['hostname'] as string
+    if (i.deploys?.(hostname) && agentsAt(i.graph, hostname, 'storage').length === 0) return
+    const agent = agentAt(i.graph, hostname)
     for (const key of i.graph.by('backupStorage', 'agentUuid', agent)) {
       if (i.graph.get('backupStorage', key)?.['url'] === i.params['url'])
         throw new SkerryError(
@@ -103,14 +109,42 @@ export const backupStorageAdd: Action = {
   },
 }
 
+/** The images lie on one host, so a store does not move to another by being told so. */
+export const backupStorageUpdateImageStore: Action = resourceUpdating('backupStorage.updateImageStore', {
+  also: () => ({}),
+  check: ({ graph, uuid, params }) => {
+    const row = need(graph, 'backupStorage', uuid)
+    if (isSftp(row))
+      throw new SkerryError('invalid-argument', `backup storage ${row['name']} is of type ${row['type']}`, {
+        uuid,
+        type: row['type'],
+      })
+    const { hostname = row['hostname'] } = params
+    if (hostname !== row['hostname'])
+      throw new SkerryError('invalid-argument', `the images of ${row['name']} lie on ${row['hostname']}`, {
+        ...{ field: 'hostname', hostname, remedy: `add an image store at ${hostname}` },
+      })
+  },
+})
+
+const onServer = (ctx: Ctx) => isSftp(ctx.world.graph.get('backupStorage', ctx.input.uuid))
+
 export const backupStorageReconnect: Action = {
   workflow: defineWorkflow<Input, World>({
     name: 'backupStorage.reconnect',
-    version: 1,
+    version: 2,
     input,
     steps: [
-      { ...makeFolder, name: 'look' },
-      { name: 'connect', do: record, noUndo: 'it records what the agent reports' },
+      { ...makeFolder, name: 'look', when: (ctx: Ctx) => !onServer(ctx) },
+      { name: 'ask', when: onServer, output: answer, do: connectSftp, noUndo: 'it only looks' },
+      {
+        name: 'connect',
+        do: (ctx: Ctx) => {
+          const row = need(ctx.world.graph, 'backupStorage', ctx.input.uuid)
+          return onServer(ctx) ? { change: { ops: connectedOps(row, ctx.outputs['ask'] as Answer) } } : record(ctx)
+        },
+        noUndo: 'it records what the agent reports',
+      },
     ],
   }),
   check: ({ graph, uuid }) => void need(graph, 'backupStorage', uuid),

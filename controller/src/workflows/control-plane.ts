@@ -1,5 +1,6 @@
 /** Creations whose whole meaning is a row: what each row holds besides the common fields, with ZStack's defaults. */
-import type { Row } from '@skerry/contract'
+import { hostAllocatorStrategies, primaryStorageAllocatorStrategies, type Row, SkerryError } from '@skerry/contract'
+import type { Graph } from '@skerry/graph'
 import { creation } from './resource.create.ts'
 import type { Action, Ctx } from './world.ts'
 
@@ -80,9 +81,27 @@ export const l3NetworkCreate = creation({
   }),
 })
 
+const ofHosts = { field: 'allocatorStrategy', own: hostAllocatorStrategies, of: 'strategies' }
+const ofStorages = { field: 'allocationStrategy', own: primaryStorageAllocatorStrategies, of: 'storageStrategies' }
+
+/** Throws where a plugin is to choose the host or the primary storage that is not there. */
+function checkStrategy(
+  graph: Graph,
+  params: Row,
+  { field, own, of }: { field: string; own: readonly string[]; of: string },
+): void {
+  const strategy = params[field] as string | undefined
+  if (strategy === undefined || own.includes(strategy)) return
+  const known = [...graph.rows('plugin')].flatMap(([, row]) => (row[of] as string[] | undefined) ?? [])
+  if (known.includes(strategy)) return
+  const message = `invalid field[${field}]: no plugin has a strategy ${strategy}`
+  throw new SkerryError('invalid-argument', message, { field, allowed: [...own, ...known] })
+}
+
 export const instanceOfferingCreate = creation({
   workflow: 'instanceOffering.create',
   table: 'instanceOffering',
+  check: ({ graph, params }) => checkStrategy(graph, params, ofHosts),
   row: (ctx) => ({
     cpuNum: p(ctx)['cpuNum'],
     cpuSpeed: 0,
@@ -98,6 +117,7 @@ export const instanceOfferingCreate = creation({
 export const diskOfferingCreate = creation({
   workflow: 'diskOffering.create',
   table: 'diskOffering',
+  check: ({ graph, params }) => checkStrategy(graph, params, ofStorages),
   row: (ctx) => ({
     diskSize: p(ctx)['diskSize'],
     sortKey: p(ctx)['sortKey'] ?? 0,

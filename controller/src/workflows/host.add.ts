@@ -1,15 +1,14 @@
-/** Hosts: bound to the agents that were enrolled from their address (deploy strategy `enrolled`). */
+/** Hosts: bound to the agents that were enrolled from their address, or that the deploy strategy brings there. */
 import { type Op, type Row, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { defineWorkflow, type Step } from '@skerry/workflow'
 import { z } from 'zod'
+import { bringAgents } from '../deploy/bring.ts'
 import { agentOn } from '../desired/agents-of.ts'
+import { cpusOf } from '../place/cpus.ts'
 import { input } from './input.ts'
 import { connectParts, dropParts } from './storage-parts.ts'
 import { type Action, baseRow, type Ctx, type Input, need, touch, type World } from './world.ts'
-
-/** Virtual CPUs per physical one (ZStack host.cpu.overProvisioning.ratio=10). */
-export const CPU_RATIO = 10
 
 const facts = z.object({
   cpuNum: z.number(),
@@ -73,10 +72,12 @@ const hostRow = (ctx: Ctx): Row => {
 const bind: Step<Input, World> = {
   name: 'bind-agents',
   output: z.object({ agents: z.array(z.string()) }),
-  do: (ctx: Ctx) => {
+  do: async (ctx: Ctx) => {
     const { graph } = ctx.world
+    const managementIp = ctx.input.params['managementIp'] as string
     if (graph.get('host', ctx.input.uuid)) return { output: { agents: [...graph.by('agent', 'hostUuid', ctx.input.uuid)] } }
-    const agents = bindable(graph, ctx.input.params['managementIp'] as string).map((a) => a['uuid'] as string)
+    await bringAgents(ctx, managementIp, 'kvm')
+    const agents = bindable(graph, managementIp).map((a) => a['uuid'] as string)
     return {
       output: { agents },
       change: {
@@ -144,7 +145,8 @@ const record: Step<Input, World> = {
     const { graph } = ctx.world
     const host = need(graph, 'host', ctx.input.uuid)
     const f = ctx.outputs['ask-facts'] as z.infer<typeof facts>
-    const grownCpu = f.cpuNum * CPU_RATIO - (host['totalCpuCapacity'] as number)
+    const totalCpuCapacity = cpusOf(graph, { ...host, cpuNum: f.cpuNum })
+    const grownCpu = totalCpuCapacity - (host['totalCpuCapacity'] as number)
     const grownMemory = f.totalMemory - (host['totalMemoryCapacity'] as number)
     const storages = [...graph.by('primaryStorage', 'attachedClusterUuids', host['clusterUuid'])]
     return {
@@ -153,7 +155,7 @@ const record: Step<Input, World> = {
           touch(ctx, 'host', ctx.input.uuid, {
             status: 'Connected',
             disconnectCause: null,
-            totalCpuCapacity: f.cpuNum * CPU_RATIO,
+            totalCpuCapacity,
             cpuNum: f.cpuNum,
             cpuSockets: f.cpuSockets,
             totalMemoryCapacity: f.totalMemory,
@@ -179,7 +181,7 @@ const record: Step<Input, World> = {
 
 export const hostAdd: Action = {
   workflow: defineWorkflow<Input, World>({ name: 'host.add', version: 1, input, steps: [bind, ask, prepare, record] }),
-  check({ graph, params, uuid }) {
+  check({ graph, params, uuid, deploys }) {
     const cluster = need(graph, 'cluster', params['clusterUuid'])
     if (cluster['hypervisorType'] !== 'KVM')
       throw new SkerryError('invalid-argument', `cluster ${cluster['name']} is for ${cluster['hypervisorType']}`)
@@ -187,7 +189,7 @@ export const hostAdd: Action = {
     const taken = [...graph.by('host', 'managementIp', params['managementIp'])]
     if (taken.length > 0 && enrolledAt(graph, params['managementIp'] as string).length === 0)
       throw new SkerryError('invalid-argument', `a host with address ${params['managementIp']} exists`, { hostUuid: taken[0] })
-    bindable(graph, params['managementIp'] as string)
+    if (!deploys?.(params['managementIp'] as string)) bindable(graph, params['managementIp'] as string)
   },
 }
 

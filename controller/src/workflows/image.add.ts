@@ -1,19 +1,13 @@
-/** Bringing an image in: registered, downloaded by the agents of its image stores, Ready when every store has it. */
-import { type Row, SkerryError } from '@skerry/contract'
+/** Bringing an image in: registered, downloaded by the agents of its image stores, Ready when every store has it; or ready to be uploaded. */
+import { type ErrorBody, isUpload, type Row, SkerryError } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
 import { z } from 'zod'
+import { agentFor } from '../place/sftp-agent.ts'
+import { unlessAway } from './backup-storage.sftp.ts'
+import { onServer, recordStored, removeFromStores, type Stored, stored, storesOf } from './image.stores.ts'
+import { allowUpload, checkUpload } from './image.upload.ts'
 import { input } from './input.ts'
-import { type Action, baseRow, type CheckInput, type Ctx, type Input, need, needEnabled, touch, type World } from './world.ts'
-
-const stored = z.object({
-  installPath: z.string(),
-  size: z.number(),
-  actualSize: z.number(),
-  md5: z.string(),
-  sha256: z.string(),
-  format: z.string(),
-})
-type Stored = z.infer<typeof stored>
+import { type Action, baseRow, type CheckInput, type Ctx, type Input, need, needEnabled, type World } from './world.ts'
 
 /** By parameter, else by the name at the source (ZStack requires it; a wrong one is found by the agent's own look into the file). */
 function formatOf(params: Row): string {
@@ -21,8 +15,6 @@ function formatOf(params: Row): string {
   const path = (params['url'] as string).split(/[?#]/)[0]!
   return path.endsWith('.iso') ? 'iso' : path.endsWith('.raw') || path.endsWith('.img') ? 'raw' : 'qcow2'
 }
-
-const storesOf = (params: Row) => [...new Set(params['backupStorageUuids'] as string[])]
 
 function register(ctx: Ctx) {
   const p = ctx.input.params
@@ -66,11 +58,15 @@ function register(ctx: Ctx) {
 }
 
 async function download(ctx: Ctx) {
+  if (isUpload(ctx.input.params['url'])) {
+    await allowUpload(ctx, formatOf(ctx.input.params))
+    return { output: { stores: {} } }
+  }
   const results: Record<string, Stored> = {}
   for (const bsUuid of storesOf(ctx.input.params)) {
     const bs = need(ctx.world.graph, 'backupStorage', bsUuid)
     const output = await ctx.world.agents.command(
-      bs['agentUuid'] as string,
+      agentFor(ctx.world.graph, bs, (uuid) => ctx.world.agents.alive(uuid)),
       {
         id: `${ctx.commandId}_${bsUuid}`,
         noun: 'image',
@@ -81,6 +77,7 @@ async function download(ctx: Ctx) {
           url: ctx.input.params['url'],
           format: formatOf(ctx.input.params),
           checksum: ctx.input.params['checksum'] ?? null,
+          ...onServer(bs),
         },
       },
       ctx,
@@ -93,50 +90,10 @@ async function download(ctx: Ctx) {
   return { output: { stores: results } }
 }
 
-/** Forgets the image in every store; a store whose agent is away makes the undo stuck rather than leave bytes behind unseen. */
-export async function removeFromStores(ctx: Ctx, sha256: string | null): Promise<void> {
-  const row = ctx.world.graph.get('image', ctx.input.uuid)
-  const stores = row
-    ? (row['backupStorageRefs'] as { backupStorageUuid: string }[]).map((r) => r.backupStorageUuid)
-    : storesOf(ctx.input.params)
-  for (const bsUuid of stores) {
-    const bs = ctx.world.graph.get('backupStorage', bsUuid)
-    if (!bs) continue
-    await ctx.world.agents.command(
-      bs['agentUuid'] as string,
-      {
-        id: `${ctx.commandId}_remove_${bsUuid}`,
-        noun: 'image',
-        uuid: ctx.input.uuid,
-        verb: 'remove',
-        input: { storePath: bs['url'], sha256 },
-      },
-      ctx,
-    )
-  }
-}
-
+/** What is uploaded comes later (image.upload.ts). */
 function record(ctx: Ctx) {
-  const results = (ctx.outputs['download'] as { stores: Record<string, Stored> }).stores
-  const first = Object.values(results)[0]!
-  const backupStorageRefs = Object.entries(results).map(([backupStorageUuid, r]) => ({
-    imageUuid: ctx.input.uuid,
-    backupStorageUuid,
-    installPath: r.installPath,
-    status: 'Ready',
-  }))
-  const set = {
-    status: 'Ready',
-    size: first.size,
-    actualSize: first.actualSize,
-    md5Sum: first.md5,
-    sha256: first.sha256,
-    format: first.format,
-    backupStorageRefs,
-  }
-  return {
-    change: { ops: [touch(ctx, 'image', ctx.input.uuid, set)], facts: [{ noun: 'image', uuid: ctx.input.uuid, event: 'ready' }] },
-  }
+  const { stores } = ctx.outputs['download'] as { stores: Record<string, Stored> }
+  return Object.keys(stores).length === 0 ? {} : recordStored(ctx, stores)
 }
 
 export const imageAdd: Action = {
@@ -157,7 +114,8 @@ export const imageAdd: Action = {
         name: 'download',
         output: z.object({ stores: z.record(z.string(), stored) }),
         do: download,
-        undo: (ctx: Ctx) => removeFromStores(ctx, null),
+        undo: (ctx: Ctx) =>
+          removeFromStores(ctx, null).catch((error) => unlessAway(error, ctx.outputs['download'] !== undefined)),
       },
       {
         name: 'record',
@@ -172,10 +130,16 @@ export const imageAdd: Action = {
   check(i: CheckInput) {
     if (i.graph.get('image', i.uuid))
       throw new SkerryError('duplicate-uuid', `an image with uuid ${i.uuid} exists`, { uuid: i.uuid })
+    checkUpload(i.params, storesOf(i.params))
     for (const bs of storesOf(i.params)) {
       const row = needEnabled(i.graph, 'backupStorage', bs)
-      if (row['status'] !== 'Connected')
-        throw new SkerryError('no-backup-storage', `backup storage ${row['name']} is ${row['status']}`, { backupStorageUuid: bs })
+      if (row['status'] !== 'Connected') throw notConnected(row)
     }
   },
+}
+
+function notConnected({ uuid, name, status, disconnectCause }: Readonly<Row>): SkerryError {
+  const cause = disconnectCause as ErrorBody | null | undefined
+  const why = cause ? `: ${cause.message}` : ''
+  return new SkerryError('no-backup-storage', `backup storage ${name} is ${status}${why}`, { backupStorageUuid: uuid, cause })
 }

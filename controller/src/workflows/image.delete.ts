@@ -1,12 +1,16 @@
 /** Deleting an image hides it; expunging removes its bytes. Volumes made from it keep their own copy of what lies below them. */
-import { SkerryError } from '@skerry/contract'
+import { type Row, SkerryError } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
 import { z } from 'zod'
-import { removeFromStores } from './image.add.ts'
+import { configText } from '../configs/value.ts'
+import { removeFromStores } from './image.stores.ts'
+import { isUploading } from './image.upload.ts'
 import { input } from './input.ts'
 import { type Action, type CheckInput, type Ctx, type EndCtx, type Input, need, touch, type World } from './world.ts'
 
-function statusChange(name: string, from: string, to: string, deletedAt: (ctx: Ctx) => number | null): Action {
+const marked = z.object({ deletedAt: z.number().nullable(), was: z.string().optional() })
+
+function statusChange(name: string, from: readonly string[], to: string, deletedAt: (ctx: Ctx) => number | null): Action {
   return {
     workflow: defineWorkflow<Input, World>({
       name,
@@ -15,11 +19,11 @@ function statusChange(name: string, from: string, to: string, deletedAt: (ctx: C
       steps: [
         {
           name: 'mark',
-          output: z.object({ deletedAt: z.number().nullable() }),
+          output: marked,
           do: (ctx: Ctx) => ({
-            output: ctx.outputs['mark'] ?? { deletedAt: ctx.world.graph.get('image', ctx.input.uuid)?.['deletedAt'] ?? null },
+            output: ctx.outputs['mark'] ?? before(ctx.world.graph.get('image', ctx.input.uuid)),
             change: {
-              guards: [{ g: 'field', t: 'image', k: ctx.input.uuid, field: 'status', in: [from, to] }],
+              guards: [{ g: 'field', t: 'image', k: ctx.input.uuid, field: 'status', in: [...from, to] }],
               ops: [touch(ctx, 'image', ctx.input.uuid, { status: to, deletedAt: deletedAt(ctx) })],
               facts: [{ noun: 'image', uuid: ctx.input.uuid, event: to === 'Deleted' ? 'deleted' : 'recovered' }],
             },
@@ -33,7 +37,7 @@ function statusChange(name: string, from: string, to: string, deletedAt: (ctx: C
                         o: 'set' as const,
                         t: 'image',
                         k: ctx.input.uuid,
-                        v: { status: from, deletedAt: ctx.outputs['mark']?.deletedAt ?? null },
+                        v: { status: ctx.outputs['mark']?.was ?? from[0], deletedAt: ctx.outputs['mark']?.deletedAt ?? null },
                       },
                     ],
                   },
@@ -41,24 +45,44 @@ function statusChange(name: string, from: string, to: string, deletedAt: (ctx: C
               : {},
         },
       ],
-      ...(to === 'Deleted' ? { finish: () => ({ result: {} }) } : {}),
+      ...(to === 'Deleted' ? { finish: deleted } : {}),
     }),
     check: (i: CheckInput) => statusIs(i, from),
   }
 }
 
-function statusIs(i: CheckInput, wanted: string): void {
-  const image = need(i.graph, 'image', i.uuid)
-  if (image['status'] !== wanted)
-    throw new SkerryError('illegal-state', `image ${image['name']} is ${image['status']}, it must be ${wanted}`, {
-      uuid: i.uuid,
-      state: image['status'],
-      allowed: [wanted],
-    })
+const before = (image: Readonly<Row> | undefined) => ({
+  deletedAt: (image?.['deletedAt'] as number | null | undefined) ?? null,
+  ...(image ? { was: image['status'] as string } : {}),
+})
+
+/**
+ * The policy of now is kept with what is deleted; what is recovered keeps it too, and nobody asks for it. Of an upload that came to
+ * nothing there is nothing to recover: it goes at once.
+ */
+function deleted(ctx: EndCtx) {
+  const { uuid } = ctx.input
+  const { graph } = ctx.world
+  if (!graph.get('image', uuid)?.['uploadError']) {
+    const deletionPolicy = configText(graph, 'image.deletionPolicy')
+    return { result: {}, change: { ops: [{ o: 'set' as const, t: 'image', k: uuid, v: { deletionPolicy } }] } }
+  }
+  const facts = [{ noun: 'image', uuid, event: 'expunged' }]
+  return { result: {}, change: { ops: [{ o: 'del' as const, t: 'image', k: uuid }], facts } }
 }
 
-export const imageDelete = statusChange('image.delete', 'Ready', 'Deleted', (ctx) => ctx.world.now())
-export const imageRecover = statusChange('image.recover', 'Deleted', 'Ready', () => null)
+function statusIs(i: CheckInput, allowed: readonly string[]): void {
+  const image = need(i.graph, 'image', i.uuid)
+  if (allowed.includes(image['status'] as string)) return
+  const message = `image ${image['name']} is ${image['status']}, it must be ${allowed.join(' or ')}`
+  throw new SkerryError('illegal-state', message, {
+    ...{ uuid: i.uuid, state: image['status'], allowed },
+    ...(isUploading(image) ? { remedy: `skerry cancel-upload image ${image['name']}` } : {}),
+  })
+}
+
+export const imageDelete = statusChange('image.delete', ['Ready', 'Error'], 'Deleted', (ctx) => ctx.world.now())
+export const imageRecover = statusChange('image.recover', ['Deleted'], 'Ready', () => null)
 
 export const imageExpunge: Action = {
   workflow: defineWorkflow<Input, World>({
@@ -81,5 +105,5 @@ export const imageExpunge: Action = {
       result: {},
     }),
   }),
-  check: (i) => statusIs(i, 'Deleted'),
+  check: (i) => statusIs(i, ['Deleted']),
 }

@@ -1,14 +1,35 @@
 /** Every workflow that an API names. A name in the contract without an entry here fails at start-up. */
 import { apis } from '@skerry/contract'
-import { stepsOf } from '@skerry/workflow'
-import { backupStorageAdd, backupStorageAttach, backupStorageDetach, backupStorageReconnect } from './backup-storage.add.ts'
+import { stepsOf, type Workflow } from '@skerry/workflow'
+import { accessKeyCreate } from './access-key.create.ts'
+import { accounts } from './account.ts'
+import { affinityGroupAddVm, affinityGroupCreate, affinityGroupRemoveVm } from './affinity-group.ts'
+import {
+  backupStorageAdd,
+  backupStorageAttach,
+  backupStorageDetach,
+  backupStorageReconnect,
+  backupStorageUpdateImageStore,
+} from './backup-storage.add.ts'
+import { backupStorageAddSftp, backupStorageUpdateSftp } from './backup-storage.sftp.ts'
+import { configChanges } from './config.change.ts'
 import { controlPlane } from './control-plane.ts'
+import { gcJobs } from './gc-job.ts'
 import { hostAdd, hostReconnect } from './host.add.ts'
+import { hostLose } from './host.lose.ts'
+import { hostChangeState } from './host.state.ts'
+import { identityLists } from './identity.lists.ts'
+import { identities } from './identity.ts'
 import { imageAdd } from './image.add.ts'
 import { imageDelete, imageExpunge, imageRecover } from './image.delete.ts'
+import { imageCancelUpload, imageReceive } from './image.upload.ts'
 import { ipRangeAdd } from './ip-range.add.ts'
 import { l2NetworkAttach, l2NetworkDetach } from './l2-network.attach.ts'
 import { l3AddDns, l3AttachServices, l3DetachServices, l3RemoveDns } from './l3-network.services.ts'
+import { longJobs } from './long-job.ts'
+import { orphanAdopt } from './orphan.adopt.ts'
+import { orphanRemove } from './orphan.remove.ts'
+import { prices } from './price.ts'
 import { primaryStorageAttach, primaryStorageDetach, primaryStorageReconnect } from './primary-storage.attach.ts'
 import {
   backupStorageDelete,
@@ -18,28 +39,68 @@ import {
   primaryStorageDelete,
   resourceDelete,
 } from './resource.delete.ts'
+import { sharing } from './resource.share.ts'
 import { resourceChangeState, resourceUpdate } from './resource.update.ts'
+import { schedulerActions } from './scheduler.ts'
+import { sshKeyPairs } from './ssh-key-pair.ts'
+import { tagDelete, tagUpdate } from './tag.change.ts'
+import { tagCreate, tagCreateMany } from './tag.create.ts'
+import { tagPatterns } from './tag-pattern.ts'
 import { vmConsole } from './vm.console.ts'
 import { vmCreate } from './vm.create.ts'
 import { vmDestroy, vmExpunge, vmRecover } from './vm.destroy.ts'
+import { vmAttachIso, vmDetachIso } from './vm.iso.ts'
+import { vmNetwork } from './vm.network.ts'
+import { vmAttachNic, vmDetachNic } from './vm.nic.ts'
+import { vmPause, vmResume } from './vm.pause.ts'
 import { vmReboot } from './vm.reboot.ts'
 import { vmStart } from './vm.start.ts'
 import { vmStop } from './vm.stop.ts'
-import type { Action } from './world.ts'
+import { vmGuestTags } from './vm.tags.ts'
+import { vmTunnel } from './vm.tunnel.ts'
+import { vmChangeOffering, vmSetBootOrder, vmUpdate } from './vm.update.ts'
+import { volumeAttach } from './volume.attach.ts'
+import { volumeFromSnapshot } from './volume.copy.ts'
+import { volumeCreate } from './volume.create.ts'
+import { volumeDelete, volumeExpunge, volumeRecover } from './volume.delete.ts'
+import { volumeDetach } from './volume.detach.ts'
+import { volumeLimits } from './volume.qos.ts'
+import { volumeResizes } from './volume.resize.ts'
+import { volumeSnapshotBatch } from './volume-snapshot.batch.ts'
+import { volumeSnapshotCreate } from './volume-snapshot.create.ts'
+import { volumeSnapshotDelete } from './volume-snapshot.delete.ts'
+import { volumeSnapshotRevert } from './volume-snapshot.revert.ts'
+import { volumeSnapshotSize } from './volume-snapshot.size.ts'
+import { webhooks } from './webhook.ts'
+import type { Action, Input, World } from './world.ts'
 
 const all: readonly Action[] = [
   ...controlPlane,
+  ...configChanges,
+  ...prices,
+  ...sshKeyPairs,
+  ...schedulerActions,
+  ...gcJobs,
+  ...webhooks,
+  affinityGroupCreate,
+  affinityGroupAddVm,
+  affinityGroupRemoveVm,
   resourceUpdate,
   resourceChangeState,
   resourceDelete,
   hostAdd,
   hostReconnect,
+  hostChangeState,
   hostDelete,
+  hostLose,
   primaryStorageAttach,
   primaryStorageDetach,
   primaryStorageReconnect,
   primaryStorageDelete,
   backupStorageAdd,
+  backupStorageAddSftp,
+  backupStorageUpdateSftp,
+  backupStorageUpdateImageStore,
   backupStorageAttach,
   backupStorageDetach,
   backupStorageReconnect,
@@ -54,6 +115,8 @@ const all: readonly Action[] = [
   ipRangeAdd,
   ipRangeDelete,
   imageAdd,
+  imageReceive,
+  imageCancelUpload,
   imageDelete,
   imageRecover,
   imageExpunge,
@@ -61,11 +124,52 @@ const all: readonly Action[] = [
   vmStart,
   vmStop,
   vmReboot,
+  vmPause,
+  vmResume,
+  vmUpdate,
+  vmChangeOffering,
+  vmSetBootOrder,
+  ...vmGuestTags,
+  vmAttachNic,
+  vmDetachNic,
   vmDestroy,
   vmRecover,
   vmExpunge,
   vmConsole,
+  vmTunnel,
+  vmAttachIso,
+  vmDetachIso,
+  volumeCreate,
+  volumeFromSnapshot,
+  volumeAttach,
+  volumeDetach,
+  volumeDelete,
+  volumeRecover,
+  volumeExpunge,
+  ...volumeLimits,
+  ...volumeResizes,
+  volumeSnapshotBatch,
+  volumeSnapshotCreate,
+  volumeSnapshotRevert,
+  volumeSnapshotDelete,
+  volumeSnapshotSize,
+  orphanAdopt,
+  orphanRemove,
+  accessKeyCreate,
+  ...accounts,
+  ...identities,
+  ...identityLists,
+  ...sharing,
+  ...longJobs,
+  tagCreate,
+  tagCreateMany,
+  tagUpdate,
+  tagDelete,
+  ...tagPatterns,
 ]
+
+/** Workflows that are only parts of others. */
+export const subWorkflows: readonly Workflow<Input, World>[] = [vmNetwork]
 
 export const actions: ReadonlyMap<string, Action> = new Map(all.map((action) => [action.workflow.name, action]))
 

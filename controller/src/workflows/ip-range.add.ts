@@ -151,6 +151,7 @@ export const ipRangeAdd: Action = {
         name: 'tell-router',
         do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`router/${l3Of(ctx.input)}`], ctx)),
         noUndo: 'the router follows the ranges',
+        optional: 'the call answers before the router has it',
       },
     ],
   }),

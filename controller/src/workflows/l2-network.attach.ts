@@ -29,6 +29,7 @@ export const l2NetworkAttach = attachment(
         name: 'make-bridges',
         do: async (ctx: Ctx) => void (await ctx.world.agents.converge([name(ctx)], ctx)),
         noUndo: 'taking the cluster out of the list removes the bridges',
+        optional: 'the call answers before the hosts have the bridges',
       },
     ],
   },

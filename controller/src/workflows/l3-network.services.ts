@@ -52,6 +52,7 @@ function listChange(
           name: 'tell-router',
           do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`router/${l3Of(ctx.input)}`], ctx)),
           noUndo: 'the router follows the network',
+          optional: 'the call answers before the router has it',
         },
       ],
     }),

@@ -2,22 +2,39 @@
 import type { Guard, Op, Row } from '@skerry/contract'
 import { defineWorkflow, type Step } from '@skerry/workflow'
 import { z } from 'zod'
-import { placeVm, RESERVED_DISK, RESERVED_MEMORY } from '../place/host.ts'
+import { keepApart } from '../place/affinity.ts'
+import { placeBy } from '../plugins/rank.ts'
+import { joining } from './affinity-group.ts'
+import { driveRow, dropDrives, loaded } from './cdrom.rows.ts'
 import { input } from './input.ts'
-import { checkCreate, requestOf, sizeOf, uniqueL3s } from './vm.request.ts'
-import { chooseRouters } from './vm.router.ts'
-import { dropNics, dropVolumes, nicRows, volumeRow } from './vm.rows.ts'
-import { moveVm, needsOf, releaseHost, reserveHost } from './vm.state.ts'
+import { networkPart } from './vm.network.ts'
+import { allocatorOf, checkCreate, dataDisksOf, isIso, requestOf, sizeOf, uniqueL3s } from './vm.request.ts'
+import { dropNics, nicRows, volumeRow } from './vm.rows.ts'
+import { moveVm, releaseHost, reserveHost } from './vm.state.ts'
+import { offeredQos } from './volume.limits.ts'
+import { dataVolumeRow, dropVolumes, placed, takeRoom, type VolumePlace } from './volume.rows.ts'
 import { type Action, baseRow, type Ctx, derivedId, type Input, need, type World } from './world.ts'
 
 /** How long a failed creation waits for agents to clean up before it says so; their tombstones stay. */
 const CLEAN_UP_MS = 30_000
 const ids = z.object({
   rootVolumeUuid: z.string(),
+  /** absent in jobs from before there were data volumes */
+  dataVolumeUuids: z.array(z.string()).optional(),
+  /** the drive of a VM that is made from an ISO */
+  cdRomUuid: z.string().optional(),
   nics: z.array(z.object({ nicUuid: z.string(), usedIpUuid: z.string(), l3NetworkUuid: z.string() })),
 })
 type Ids = z.infer<typeof ids>
 const idsOf = (ctx: Ctx) => ctx.outputs['make-ids'] as Ids
+/** Root first. */
+const volumesOf = ({ rootVolumeUuid, dataVolumeUuids = [] }: Ids) => [rootVolumeUuid, ...dataVolumeUuids]
+/** Documents of what agents keep on disks for it. */
+const filesOf = (made: Ids) => [
+  ...volumesOf(made).map((uuid) => `volume/${uuid}`),
+  ...(made.cdRomUuid ? [`iso/${made.cdRomUuid}`] : []),
+]
+const fromIso = (ctx: Ctx) => isIso(need(ctx.world.graph, 'image', ctx.input.params['imageUuid']))
 const vmOf = (ctx: Ctx) => ctx.world.graph.get('vmInstance', ctx.input.uuid) as Row | undefined
 const starts = (ctx: Ctx) => ctx.input.params['strategy'] !== 'CreateStopped'
 
@@ -27,6 +44,8 @@ const makeIds: Step<Input, World> = {
   do: (ctx: Ctx) => ({
     output: {
       rootVolumeUuid: derivedId(ctx, 'root'),
+      dataVolumeUuids: dataDisksOf(ctx.world.graph, ctx.input.params).map((_, i) => derivedId(ctx, `data${i}`)),
+      ...(fromIso(ctx) ? { cdRomUuid: derivedId(ctx, 'cdrom') } : {}),
       nics: uniqueL3s(ctx.input.params).map((l3NetworkUuid, i) => ({
         nicUuid: derivedId(ctx, `nic${i}`),
         usedIpUuid: derivedId(ctx, `ip${i}`),
@@ -39,7 +58,7 @@ const makeIds: Step<Input, World> = {
     const made = ctx.outputs['make-ids'] as Ids | undefined
     if (made)
       await ctx.world.agents.gone(
-        [`vm/${ctx.input.uuid}`, `volume/${made.rootVolumeUuid}`, ...made.nics.map((n) => `lease/${n.nicUuid}`)],
+        [`vm/${ctx.input.uuid}`, ...filesOf(made), ...made.nics.map((n) => `lease/${n.nicUuid}`)],
         CLEAN_UP_MS,
       )
   },
@@ -52,6 +71,7 @@ const persist: Step<Input, World> = {
     if (vmOf(ctx)) return {}
     const p = ctx.input.params
     const image = need(graph, 'image', p['imageUuid'])
+    const groups = joining(ctx)
     const row: Row = {
       ...baseRow(ctx),
       ...sizeOf(graph, p),
@@ -69,7 +89,7 @@ const persist: Step<Input, World> = {
       hypervisorType: 'KVM',
       reservedMemorySize: 0,
       cpuSpeed: 0,
-      allocatorStrategy: 'LeastVmPreferredHostAllocatorStrategy',
+      allocatorStrategy: allocatorOf(graph, p),
       state: 'Created',
       guestOsType: p['guestOsType'] ?? image['guestOsType'] ?? null,
       stateCause: null,
@@ -77,6 +97,7 @@ const persist: Step<Input, World> = {
       power: 'Stopped',
       powerCause: 'api',
       powerMode: 'grace',
+      bootOrder: null,
       destroyedAt: null,
     }
     return {
@@ -84,8 +105,9 @@ const persist: Step<Input, World> = {
         guards: [
           { g: 'absent', t: 'vmInstance', k: ctx.input.uuid },
           { g: 'exists', t: 'image', k: p['imageUuid'] as string },
+          ...groups.guards,
         ],
-        ops: [{ o: 'put', t: 'vmInstance', k: ctx.input.uuid, v: row }],
+        ops: [{ o: 'put', t: 'vmInstance', k: ctx.input.uuid, v: row }, ...groups.ops],
         facts: [{ noun: 'vmInstance', uuid: ctx.input.uuid, event: 'created' }],
       },
     }
@@ -93,55 +115,74 @@ const persist: Step<Input, World> = {
   undo: (ctx: Ctx) => (vmOf(ctx) ? { change: { ops: [{ o: 'del' as const, t: 'vmInstance', k: ctx.input.uuid }] } } : {}),
 }
 
-/** The root volume's row and its room, as counter guards. */
-function reserveVolume(ctx: Ctx, at: { hostUuid: string; primaryStorageUuid: string }): { guards: Guard[]; ops: Op[] } {
-  const uuid = idsOf(ctx).rootVolumeUuid
-  const row = volumeRow(ctx, { uuid, ...at })
-  const part = `${at.primaryStorageUuid}:${at.hostUuid}`
-  const delta = -(row['size'] as number)
+/** The rows of root and data volumes and their room, as counter guards. */
+function reserveVolumes(ctx: Ctx, at: VolumePlace): { guards: Guard[]; ops: Op[] } {
+  const { graph, now } = ctx.world
+  const { rootVolumeUuid, dataVolumeUuids = [] } = idsOf(ctx)
+  const disks = dataDisksOf(graph, ctx.input.params)
+  const data = dataVolumeUuids.map((uuid, i): Row => {
+    const { sizeBytes: size, diskOfferingUuid } = disks[i]!
+    const name = `DATA-for-${(ctx.input.params['name'] as string).slice(0, 240)}`
+    const row = dataVolumeRow({ uuid, name, description: null, size }, now())
+    const qos = offeredQos(graph, diskOfferingUuid)
+    return { ...row, ...placed(graph, uuid, at), diskOfferingUuid, qos, vmInstanceUuid: ctx.input.uuid, deviceId: i + 1 }
+  })
+  const rows = [volumeRow(ctx, { uuid: rootVolumeUuid, ...at }), ...data]
+  const room = takeRoom(
+    graph,
+    at,
+    rows.reduce((sum, row) => sum + (row['size'] as number), 0),
+  )
+  const drives = driveRows(ctx, at)
   return {
-    guards: [
-      { g: 'absent', t: 'volume', k: uuid },
-      { g: 'counter', t: 'localStorageHost', k: part, field: 'availableCapacity', delta, min: RESERVED_DISK },
-    ],
-    ops: [
-      { o: 'put', t: 'volume', k: uuid, v: row },
-      { o: 'add', t: 'localStorageHost', k: part, field: 'availableCapacity', delta },
-      { o: 'add', t: 'primaryStorage', k: at.primaryStorageUuid, field: 'availableCapacity', delta },
-    ],
+    guards: [...rows.map((row): Guard => ({ g: 'absent', t: 'volume', k: row['uuid'] as string })), ...room.guards],
+    ops: [...rows.map((v): Op => ({ o: 'put', t: 'volume', k: v['uuid'] as string, v })), ...drives, ...room.ops],
   }
+}
+
+/** The drive with the ISO that the VM is made from. */
+function driveRows(ctx: Ctx, at: VolumePlace): Op[] {
+  const { graph, now } = ctx.world
+  const { cdRomUuid: k } = idsOf(ctx)
+  if (k === undefined) return []
+  const fields = loaded(graph, need(graph, 'image', ctx.input.params['imageUuid']), at)
+  return [{ o: 'put', t: 'vmCdRom', k, v: driveRow({ uuid: k, vmInstanceUuid: ctx.input.uuid }, fields, now()) }]
 }
 
 /** Host and disk in one commit: what was chosen together can't be lost to another writer in between. */
 const allocateHost: Step<Input, World> = {
   name: 'allocate-host',
   output: z.object({ hostUuid: z.string(), primaryStorageUuid: z.string() }),
-  do: (ctx: Ctx) => {
+  do: async (ctx: Ctx) => {
     const vm = vmOf(ctx)!
     const had = ctx.outputs['allocate-host']
     if (vm['hostUuid'] && had) return { output: had }
-    const at = placeVm(ctx.world.graph, requestOf({ graph: ctx.world.graph, params: ctx.input.params }))
-    const reserve = reserveHost(at.hostUuid, vm, RESERVED_MEMORY)
-    const volume = reserveVolume(ctx, at)
+    const request = requestOf({ ...ctx.world, params: ctx.input.params })
+    const at = await placeBy(ctx.world, request)
+    const apart = keepApart(ctx.world.graph, request)
+    const reserve = reserveHost(ctx.world.graph, at.hostUuid, vm)
+    const volumes = reserveVolumes(ctx, at)
     return {
       output: { hostUuid: at.hostUuid, primaryStorageUuid: at.primaryStorageUuid },
       change: {
         guards: [
           ...reserve.guards,
-          ...volume.guards,
+          ...apart.guards,
+          ...volumes.guards,
           { g: 'field', t: 'vmInstance', k: ctx.input.uuid, field: 'hostUuid', in: [null] },
         ],
         ops: [
           ...reserve.ops,
+          ...apart.ops,
           {
             o: 'set',
             t: 'vmInstance',
             k: ctx.input.uuid,
             v: { hostUuid: at.hostUuid, clusterUuid: at.clusterUuid, zoneUuid: at.zoneUuid, placementEpoch: 1 },
           },
-          ...volume.ops,
+          ...volumes.ops,
         ],
-        facts: [{ noun: 'volume', uuid: idsOf(ctx).rootVolumeUuid, event: 'created' }],
+        facts: volumesOf(idsOf(ctx)).map((uuid) => ({ noun: 'volume', uuid, event: 'created' })),
       },
     }
   },
@@ -152,6 +193,7 @@ const allocateHost: Step<Input, World> = {
       change: {
         ops: [
           ...dropVolumes(ctx.world.graph, ctx.input.uuid),
+          ...dropDrives(ctx.world.graph, ctx.input.uuid),
           ...releaseHost(ctx.world.graph, vm['hostUuid'], vm),
           { o: 'set' as const, t: 'vmInstance', k: ctx.input.uuid, v: { hostUuid: null, clusterUuid: null, placementEpoch: 0 } },
         ],
@@ -171,29 +213,18 @@ const allocateNics: Step<Input, World> = {
   undo: (ctx: Ctx) => ({ change: { ops: dropNics(ctx.world.graph, ctx.input.uuid) } }),
 }
 
-const makeNetwork: Step<Input, World> = {
-  name: 'make-network',
-  do: async (ctx: Ctx) => void (await ctx.world.agents.converge(needsOf(ctx.world.graph, ctx.input.uuid), ctx)),
-  noUndo: 'removing the NICs removes their leases; bridges and routers belong to the networks',
-}
-
 const makeVolume: Step<Input, World> = {
   name: 'make-volume',
+  needs: ['make-ids', 'persist', 'allocate-host'],
   do: async (ctx: Ctx) => {
-    const uuid = idsOf(ctx).rootVolumeUuid
-    const [status] = await ctx.world.agents.converge([`volume/${uuid}`], ctx)
-    return {
-      change: {
-        ops: [
-          {
-            o: 'set',
-            t: 'volume',
-            k: uuid,
-            v: { status: 'Ready', actualSize: (status?.observed['actualBytes'] as number | undefined) ?? null },
-          },
-        ],
-      },
-    }
+    const uuids = volumesOf(idsOf(ctx))
+    const statuses = await ctx.world.agents.converge(filesOf(idsOf(ctx)), ctx)
+    const sizeOfFile = (uuid: string) =>
+      (statuses.find((status) => status.uuid === uuid)?.observed['actualBytes'] as number | undefined) ?? null
+    const ready = (k: string): Op => ({ o: 'set', t: 'volume', k, v: { status: 'Ready', actualSize: sizeOfFile(k) } })
+    const { cdRomUuid: k } = idsOf(ctx)
+    const insert: Op[] = k === undefined ? [] : [{ o: 'set', t: 'vmCdRom', k, v: { inserted: true } }]
+    return { change: { ops: [...uuids.map(ready), ...insert] } }
   },
   // The domain goes before its disk does.
   undo: async (ctx: Ctx) => void (await ctx.world.agents.gone([`vm/${ctx.input.uuid}`], CLEAN_UP_MS)),
@@ -231,8 +262,9 @@ export const vmCreate: Action = {
     name: 'vm.create',
     version: 1,
     input,
-    steps: [makeIds, persist, allocateHost, allocateNics, chooseRouters, makeNetwork, makeVolume, powerOn, boot],
+    steps: [makeIds, persist, allocateHost, allocateNics, ...networkPart(), makeVolume, powerOn, boot],
     finish,
   }),
   check: checkCreate,
+  places: ({ params }, graph) => requestOf({ graph, params }),
 }

@@ -1,17 +1,32 @@
-/** Destroy keeps disks and addresses, so that recover brings back exactly what was; expunge lets them go. */
+/**
+ * Destroy keeps the root disk and the addresses, so that recover brings them back; expunge lets them go. Data volumes have a life
+ * of their own: they are detached, and stay so (ZStack dataVolume.deleteOnVmDestroy=false).
+ */
 import { SkerryError } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
 import { z } from 'zod'
+import { configText } from '../configs/value.ts'
+import { dropDrives, isoNames } from './cdrom.rows.ts'
 import { input } from './input.ts'
 import { nextState } from './resource.update.ts'
-import { dropNics, dropVolumes } from './vm.rows.ts'
-import { moveVm, releaseHost } from './vm.state.ts'
+import { dropNics } from './vm.rows.ts'
+import { leaveHost, moveVm } from './vm.state.ts'
 import { lookStep, restore } from './vm.stop.ts'
+import { dataVolumesOf, detached, dropVolumes } from './volume.rows.ts'
 import { type Action, afterwards, type Ctx, type EndCtx, type Input, need, type World } from './world.ts'
 
 const vmOf = (ctx: EndCtx) => need(ctx.world.graph, 'vmInstance', ctx.input.uuid)
 /** Enforcing doesn't wait for a host that may be gone for good: the tombstone waits for it. */
 const waits = (ctx: Ctx) => ctx.input.params['deleteMode'] !== 'Enforcing'
+
+/** A VM whose disk is lost is off already: its agent says so only of what doesn't run. */
+async function powerOff(ctx: Ctx): Promise<void> {
+  try {
+    await ctx.world.agents.converge([`vm/${ctx.input.uuid}`], ctx)
+  } catch (error) {
+    if (!(error instanceof SkerryError) || error.code !== 'volume-lost') throw error
+  }
+}
 
 export const vmDestroy: Action = {
   workflow: defineWorkflow<Input, World>({
@@ -28,19 +43,24 @@ export const vmDestroy: Action = {
       {
         name: 'power-off',
         when: waits,
-        do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`vm/${ctx.input.uuid}`], ctx)),
+        do: powerOff,
         noUndo: 'giving the power back starts it again',
       },
     ],
     finish: (ctx: EndCtx) => {
       const vm = vmOf(ctx)
       const moved = moveVm(ctx, 'destroyed', {
+        // Recovered later, it is off because it was destroyed: neither crashed any more, nor waiting for its host.
+        stateCause: null,
         hostUuid: null,
         lastHostUuid: vm['hostUuid'] ?? vm['lastHostUuid'],
         destroyedAt: ctx.world.now(),
+        deletionPolicy: configText(ctx.world.graph, 'vm.deletionPolicy'),
       })
+      const off = dataVolumesOf(ctx.world.graph, ctx.input.uuid).map((v) => detached(v, ctx.world.now()))
+      const left = leaveHost(ctx.world.graph, vm)
       return {
-        change: { ...moved, ops: [...moved.ops, ...releaseHost(ctx.world.graph, vm['hostUuid'], vm)] },
+        change: { ...moved, guards: [...moved.guards, ...left.guards], ops: [...moved.ops, ...off, ...left.ops] },
         result: afterwards([`vm/${ctx.input.uuid}`]),
       }
     },
@@ -57,14 +77,20 @@ export const vmRecover: Action = {
       {
         name: 'look',
         noUndo: 'it only looks',
-        output: z.object({ destroyedAt: z.number().nullable(), powerMode: z.string().nullable() }),
-        do: (ctx: Ctx) => ({
-          output: { destroyedAt: vmOf(ctx)['destroyedAt'] ?? null, powerMode: vmOf(ctx)['powerMode'] ?? null },
+        output: z.object({
+          destroyedAt: z.number().nullable(),
+          powerMode: z.string().nullable(),
+          /** absent in jobs from before it was kept */
+          stateCause: z.string().nullable().optional(),
         }),
+        do: (ctx: Ctx) => {
+          const { destroyedAt = null, powerMode = null, stateCause = null } = vmOf(ctx)
+          return { output: { destroyedAt, powerMode, stateCause } }
+        },
       },
       {
         name: 'recover',
-        do: (ctx: Ctx) => ({ change: moveVm(ctx, 'stopped', { destroyedAt: null, powerMode: 'grace' }) }),
+        do: (ctx: Ctx) => ({ change: moveVm(ctx, 'stopped', { destroyedAt: null, powerMode: 'grace', stateCause: null }) }),
         undo: (ctx: Ctx) =>
           ctx.world.graph.get('vmInstance', ctx.input.uuid)?.['state'] === 'Stopped'
             ? {
@@ -97,12 +123,18 @@ function removal(ctx: EndCtx) {
   const names = [
     `vm/${uuid}`,
     ...[...graph.by('volume', 'vmInstanceUuid', uuid)].map((k) => `volume/${k}`),
+    ...isoNames(graph, uuid),
     ...[...graph.by('vmNic', 'vmInstanceUuid', uuid)].map((k) => `lease/${k}`),
   ]
   return {
     change: {
       guards: [{ g: 'field' as const, t: 'vmInstance', k: uuid, field: 'state', in: ['Destroyed'] }],
-      ops: [...dropNics(graph, uuid), ...dropVolumes(graph, uuid), { o: 'del' as const, t: 'vmInstance', k: uuid }],
+      ops: [
+        ...dropNics(graph, uuid),
+        ...dropVolumes(graph, uuid),
+        ...dropDrives(graph, uuid),
+        { o: 'del' as const, t: 'vmInstance', k: uuid },
+      ],
       facts: [{ noun: 'vmInstance', uuid, event: 'expunged' }],
     },
     result: afterwards(names),

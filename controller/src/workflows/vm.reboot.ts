@@ -42,7 +42,8 @@ export const vmReboot: Action = {
         },
       },
     ],
-    finish: (ctx: Ctx) => ({ change: moveVm(ctx, 'running') }),
+    // A report that it runs again is not heard while it is Rebooting, so what it crashed of is cleared here.
+    finish: (ctx: Ctx) => ({ change: moveVm(ctx, 'running', { stateCause: null }) }),
   }),
   check: ({ graph, uuid }) => void need(graph, 'vmInstance', uuid),
 }

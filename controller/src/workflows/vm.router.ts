@@ -18,8 +18,9 @@ function freeUplink(graph: Graph, agentUuid: string): number {
   throw new SkerryError('no-address', `this host has ${UPLINKS} routers already: no uplink subnet is left`, { agentUuid })
 }
 
-function assign(ctx: Ctx, l3: Row, agentUuid: string, taken: number): { guards: Guard[]; ops: Op[] } {
-  const { graph, now } = ctx.world
+type Book = Pick<World, 'graph' | 'now'>
+
+function assign({ graph, now }: Book, l3: Row, agentUuid: string, taken: number): { guards: Guard[]; ops: Op[] } {
   const key = l3['uuid'] as string
   const number = freeUplink(graph, agentUuid) + taken
   const uplink = `${agentUuid}:${number}`
@@ -52,6 +53,32 @@ function unassign(graph: Graph, l3Uuid: string, vmUuid: string): Op[] {
   ]
 }
 
+/**
+ * Of these networks those that want a router and have none get one on that host: how it is written, and which they are. Throws
+ * `agent-absent` where none can be there.
+ */
+export function routersFor(
+  world: Book,
+  l3Uuids: readonly string[],
+  hostUuid: string,
+): { guards: Guard[]; ops: Op[]; assigned: string[] } {
+  const { graph } = world
+  const open = l3Uuids
+    .map((k) => graph.get('l3Network', k)! as Row)
+    .filter((l3) => l3['routerAgentUuid'] === null && (l3['networkServices'] as unknown[]).length > 0)
+  if (open.length === 0) return { guards: [], ops: [], assigned: [] }
+  const agent = agentOn(graph, hostUuid, 'vrouter')
+  if (!agent)
+    throw new SkerryError(
+      'agent-absent',
+      `network ${open[0]!['name']} has services, but host ${graph.get('host', hostUuid)?.['name']} has no agent-vrouter`,
+      { hostUuid, l3NetworkUuid: open[0]!['uuid'] },
+    )
+  const parts = open.map((l3, i) => assign(world, l3, agent, i))
+  const assigned = open.map((l3) => l3['uuid'] as string)
+  return { guards: parts.flatMap((p) => p.guards), ops: parts.flatMap((p) => p.ops), assigned }
+}
+
 export const chooseRouters: Step<Input, World> = {
   name: 'choose-routers',
   output: z.object({ assigned: z.array(z.string()) }),
@@ -59,22 +86,9 @@ export const chooseRouters: Step<Input, World> = {
     const { graph } = ctx.world
     const before = (ctx.outputs['choose-routers'] as { assigned: string[] } | undefined)?.assigned ?? []
     const hostUuid = graph.get('vmInstance', ctx.input.uuid)?.['hostUuid'] as string
-    const open = l3sOf(graph, ctx.input.uuid)
-      .map((k) => graph.get('l3Network', k)! as Row)
-      .filter((l3) => l3['routerAgentUuid'] === null && (l3['networkServices'] as unknown[]).length > 0)
-    if (open.length === 0) return { output: { assigned: before } }
-    const agent = agentOn(graph, hostUuid, 'vrouter')
-    if (!agent)
-      throw new SkerryError(
-        'agent-absent',
-        `network ${open[0]!['name']} has services, but host ${graph.get('host', hostUuid)?.['name']} has no agent-vrouter`,
-        { hostUuid, l3NetworkUuid: open[0]!['uuid'] },
-      )
-    const parts = open.map((l3, i) => assign(ctx, l3, agent, i))
-    return {
-      output: { assigned: [...before, ...open.map((l3) => l3['uuid'] as string)] },
-      change: { guards: parts.flatMap((p) => p.guards), ops: parts.flatMap((p) => p.ops) },
-    }
+    const { assigned, guards, ops } = routersFor(ctx.world, l3sOf(graph, ctx.input.uuid), hostUuid)
+    if (assigned.length === 0) return { output: { assigned: before } }
+    return { output: { assigned: [...before, ...assigned] }, change: { guards, ops } }
   },
   undo: (ctx: Ctx) => {
     const assigned = (ctx.outputs['choose-routers'] as { assigned: string[] } | undefined)?.assigned ?? []

@@ -2,13 +2,20 @@
 import { type Guard, type Op, type Row, SkerryError, tapName, volumePath } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { chooseAddress, chooseMac, ipToLong, usedIpKey } from '../place/address.ts'
-import { diskOf } from './vm.request.ts'
+import { sourceIn, storeFor } from './cdrom.rows.ts'
+import { fixedAddress } from './vm.nic.check.ts'
+import { diskOf, isIso } from './vm.request.ts'
+import { offeredQos } from './volume.limits.ts'
+import { oneFile } from './volume.rows.ts'
 import { type Ctx, need } from './world.ts'
 
 export interface NicIds {
   nicUuid: string
   usedIpUuid: string
   l3NetworkUuid: string
+  /** asked for; without one any that is free */
+  ip?: string | undefined
+  mac?: string | undefined
 }
 
 export function volumeRow(ctx: Ctx, at: { uuid: string; hostUuid: string; primaryStorageUuid: string }): Row {
@@ -16,13 +23,7 @@ export function volumeRow(ctx: Ctx, at: { uuid: string; hostUuid: string; primar
   const p = ctx.input.params
   const image = need(graph, 'image', p['imageUuid'])
   const zone = graph.get('host', at.hostUuid)?.['zoneUuid'] as string
-  const store = (image['backupStorageRefs'] as { backupStorageUuid: string }[])
-    .map((r) => graph.get('backupStorage', r.backupStorageUuid))
-    .find((s) => s && (s['attachedZoneUuids'] as string[]).includes(zone))
-  if (!store)
-    throw new SkerryError('no-backup-storage', `no backup storage of this zone holds image ${image['name']}`, {
-      imageUuid: image['uuid'],
-    })
+  const store = storeFor(graph, image, zone)
   const uuid = at.uuid
   const pool = need(graph, 'primaryStorage', at.primaryStorageUuid)['url'] as string
   return {
@@ -48,44 +49,21 @@ export function volumeRow(ctx: Ctx, at: { uuid: string; hostUuid: string; primar
     lastDetachDate: null,
     lastAttachDate: null,
     localHostUuid: at.hostUuid,
-    backing: { sha256: image['sha256'], format: image['format'], storePath: store['url'] },
+    qos: offeredQos(graph, p['rootDiskOfferingUuid'], p['instanceOfferingUuid']),
+    ...oneFile,
+    // What a VM is installed from is in its CD drive, and its root disk is empty.
+    backing: isIso(image) ? null : { sha256: image['sha256'], format: image['format'], ...sourceIn(store) },
   }
-}
-
-/** Removes a VM's volume rows and gives their room back. */
-export function dropVolumes(graph: Graph, vmUuid: string): Op[] {
-  return [...graph.by('volume', 'vmInstanceUuid', vmUuid)].flatMap((key): Op[] => {
-    const volume = graph.get('volume', key)!
-    const part = `${volume['primaryStorageUuid']}:${volume['localHostUuid']}`
-    const size = volume['size'] as number
-    return [
-      { o: 'del', t: 'volume', k: key },
-      ...(graph.get('localStorageHost', part)
-        ? [{ o: 'add' as const, t: 'localStorageHost', k: part, field: 'availableCapacity', delta: size }]
-        : []),
-      ...(graph.get('primaryStorage', volume['primaryStorageUuid'] as string)
-        ? [
-            {
-              o: 'add' as const,
-              t: 'primaryStorage',
-              k: volume['primaryStorageUuid'] as string,
-              field: 'availableCapacity',
-              delta: size,
-            },
-          ]
-        : []),
-    ]
-  })
 }
 
 /** Rows of one NIC: the card, its address, its MAC; all three can be had once only. */
 export function nicRows(ctx: Ctx, nic: NicIds, deviceId: number): { guards: Guard[]; ops: Op[] } {
   const { graph, random, now } = ctx.world
   const l3 = need(graph, 'l3Network', nic.l3NetworkUuid)
-  const chosen = chooseAddress(graph, nic.l3NetworkUuid, random)
+  const chosen = nic.ip ? fixedAddress(graph, l3, nic.ip) : chooseAddress(graph, nic.l3NetworkUuid, random)
   if (!chosen)
     throw new SkerryError('no-address', `network ${l3['name']} has no free address left`, { l3NetworkUuid: nic.l3NetworkUuid })
-  const mac = chooseMac(graph, deviceId, random)
+  const mac = nic.mac ?? chooseMac(graph, deviceId, random)
   if (!mac) throw new SkerryError('no-mac', 'no free MAC address was found', { l3NetworkUuid: nic.l3NetworkUuid })
   const { ip, range } = chosen
   const dates = { createDate: now(), lastOpDate: now() }
@@ -101,7 +79,7 @@ export function nicRows(ctx: Ctx, nic: NicIds, deviceId: number): { guards: Guar
     vmNicUuid: uuid,
   }
   const card = { uuid, name: `nic${deviceId}`, vmInstanceUuid: ctx.input.uuid, ...at, mac, internalName: tapName(uuid), deviceId }
-  const kind = { hypervisorType: 'KVM', driverType: 'virtio', type: 'VNIC', state: 'enable' }
+  const kind = { hypervisorType: 'KVM', driverType: 'virtio', type: 'VNIC', state: 'enable', unplugged: false }
   const key = usedIpKey(nic.l3NetworkUuid, ip)
   return {
     guards: [
@@ -118,11 +96,13 @@ export function nicRows(ctx: Ctx, nic: NicIds, deviceId: number): { guards: Guar
   }
 }
 
-/** Removes a VM's NICs with the addresses and MACs that they hold. */
-export function dropNics(graph: Graph, vmUuid: string): Op[] {
-  return [...graph.by('vmNic', 'vmInstanceUuid', vmUuid)].flatMap((nic): Op[] => [
-    ...[...graph.by('usedIp', 'vmNicUuid', nic)].map((k): Op => ({ o: 'del', t: 'usedIp', k })),
-    ...[...graph.by('usedMac', 'vmNicUuid', nic)].map((k): Op => ({ o: 'del', t: 'usedMac', k })),
-    { o: 'del', t: 'vmNic', k: nic },
-  ])
-}
+/** Removes a NIC with the address and MAC that it holds. */
+export const dropNic = (graph: Graph, nic: string): Op[] => [
+  ...[...graph.by('usedIp', 'vmNicUuid', nic)].map((k): Op => ({ o: 'del', t: 'usedIp', k })),
+  ...[...graph.by('usedMac', 'vmNicUuid', nic)].map((k): Op => ({ o: 'del', t: 'usedMac', k })),
+  { o: 'del', t: 'vmNic', k: nic },
+]
+
+/** Removes a VM's NICs. */
+export const dropNics = (graph: Graph, vmUuid: string): Op[] =>
+  [...graph.by('vmNic', 'vmInstanceUuid', vmUuid)].flatMap((nic) => dropNic(graph, nic))

@@ -2,10 +2,12 @@
 import type { Row } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
 import { z } from 'zod'
-import { placeVm, RESERVED_MEMORY } from '../place/host.ts'
+import { keepApart } from '../place/affinity.ts'
+import { placeBy } from '../plugins/rank.ts'
 import { input } from './input.ts'
-import { chooseRouters } from './vm.router.ts'
-import { moveVm, needsOf, releaseHost, reserveHost } from './vm.state.ts'
+import { networkPart } from './vm.network.ts'
+import { startRequestOf } from './vm.request.ts'
+import { moveVm, releaseHost, reserveHost } from './vm.state.ts'
 import { type Action, type Ctx, type Input, need, type World } from './world.ts'
 
 const was = z.object({
@@ -13,26 +15,13 @@ const was = z.object({
   state: z.string(),
   lastHostUuid: z.string().nullable(),
   powerMode: z.string().nullable(),
+  /** absent in jobs from before it was kept */
+  stateCause: z.string().nullable().optional(),
 })
 type Was = z.infer<typeof was>
 const wasOf = (ctx: Ctx) => ctx.outputs['look'] as Was
 const needed = (ctx: Ctx) => !wasOf(ctx).running
 const vmOf = (ctx: Ctx) => need(ctx.world.graph, 'vmInstance', ctx.input.uuid)
-
-function request(ctx: Ctx, vm: Row) {
-  const root = need(ctx.world.graph, 'volume', vm['rootVolumeUuid'])
-  const l3NetworkUuids = [...ctx.world.graph.by('vmNic', 'vmInstanceUuid', ctx.input.uuid)].map(
-    (k) => ctx.world.graph.get('vmNic', k)?.['l3NetworkUuid'] as string,
-  )
-  return {
-    hostUuid: root['localHostUuid'] as string,
-    primaryStorageUuid: root['primaryStorageUuid'] as string,
-    cpuNum: vm['cpuNum'] as number,
-    memoryBytes: vm['memorySize'] as number,
-    diskBytes: 0,
-    l3NetworkUuids,
-  }
-}
 
 export const vmStart: Action = {
   workflow: defineWorkflow<Input, World>({
@@ -52,6 +41,7 @@ export const vmStart: Action = {
               state: vm['state'],
               lastHostUuid: vm['lastHostUuid'] ?? null,
               powerMode: vm['powerMode'] ?? null,
+              stateCause: vm['stateCause'] ?? null,
             },
           }
         },
@@ -59,26 +49,37 @@ export const vmStart: Action = {
       {
         name: 'allocate-host',
         when: needed,
-        do: (ctx: Ctx) => {
+        do: async (ctx: Ctx) => {
           const vm = vmOf(ctx)
           if (vm['state'] === 'Starting') return {}
           const held = vm['hostUuid'] as string | null
-          const at = held ? { hostUuid: held, clusterUuid: vm['clusterUuid'] } : placeVm(ctx.world.graph, request(ctx, vm))
-          const reserve = held ? { guards: [], ops: [] } : reserveHost(at.hostUuid, vm, RESERVED_MEMORY)
+          const { graph } = ctx.world
+          const request = startRequestOf(graph, vm, ctx.input.params)
+          const at = held ? { hostUuid: held, clusterUuid: vm['clusterUuid'] } : await placeBy(ctx.world, request)
+          const apart = keepApart(graph, request)
+          const reserve = held ? { guards: [], ops: [] } : reserveHost(graph, at.hostUuid, vm)
           const moved = moveVm(ctx, 'starting', {
             hostUuid: at.hostUuid,
             clusterUuid: at.clusterUuid,
             placementEpoch: (vm['placementEpoch'] as number) + 1,
             stateCause: null,
           })
-          return { change: { ...moved, guards: [...moved.guards, ...reserve.guards], ops: [...moved.ops, ...reserve.ops] } }
+          return {
+            change: {
+              ...moved,
+              guards: [...moved.guards, ...reserve.guards, ...apart.guards],
+              ops: [...moved.ops, ...reserve.ops, ...apart.ops],
+            },
+          }
         },
         undo: (ctx: Ctx) => {
           const vm = ctx.world.graph.get('vmInstance', ctx.input.uuid) as Row | undefined
           if (vm?.['state'] !== 'Starting') return {}
-          const { lastHostUuid, state, powerMode } = wasOf(ctx)
+          const { state, powerMode, stateCause = null, ...was } = wasOf(ctx)
+          // A crashed one was on this host: without any host its definition there would be removed.
+          const lastHostUuid = state === 'Crashed' ? vm['hostUuid'] : was.lastHostUuid
           // The placement epoch stays raised: it fences, so it never goes back.
-          const back: Row = { state, hostUuid: null, lastHostUuid, power: 'Stopped', powerMode }
+          const back: Row = { state, stateCause, hostUuid: null, lastHostUuid, power: 'Stopped', powerMode }
           return {
             change: {
               ops: [
@@ -89,13 +90,7 @@ export const vmStart: Action = {
           }
         },
       },
-      { ...chooseRouters, when: needed },
-      {
-        name: 'make-network',
-        when: needed,
-        do: async (ctx: Ctx) => void (await ctx.world.agents.converge(needsOf(ctx.world.graph, ctx.input.uuid), ctx)),
-        noUndo: 'bridges, routers and leases belong to the networks and the NICs',
-      },
+      ...networkPart({ when: needed }),
       {
         name: 'power-on',
         when: needed,
@@ -120,6 +115,7 @@ export const vmStart: Action = {
     ],
     finish: (ctx: Ctx) => (needed(ctx) ? { change: moveVm(ctx, 'running') } : {}),
   }),
+  places: ({ uuid, params }, graph) => startRequestOf(graph, need(graph, 'vmInstance', uuid), params),
   check: ({ graph, uuid, params }) => {
     need(graph, 'vmInstance', uuid)
     if (params['hostUuid']) need(graph, 'host', params['hostUuid'])

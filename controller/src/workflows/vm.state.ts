@@ -1,6 +1,7 @@
 /** Moves of a VM's state, by the contract's table, and what a VM holds of its host. */
 import { type Fact, type Guard, type Op, type Row, vmStates } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
+import { hostFloor } from '../place/host.ts'
 import { type EndCtx, need } from './world.ts'
 
 /** States from which an event leads somewhere. */
@@ -9,9 +10,13 @@ export const statesWith = (event: string): string[] =>
     .filter(([, events]) => event in events)
     .map(([state]) => state)
 
-/** The move as guard, operation and fact; already being there is fine, so a repeat changes nothing. */
-export function moveVm(ctx: EndCtx, event: string, extra: Row = {}): { guards: Guard[]; ops: Op[]; facts: Fact[] } {
-  const uuid = ctx.input.uuid
+/** The move as guard, operation and fact; already being there is fine, so a repeat changes nothing. `uuid`: default, of the call. */
+export function moveVm(
+  ctx: EndCtx,
+  event: string,
+  extra: Row = {},
+  uuid: string = ctx.input.uuid,
+): { guards: Guard[]; ops: Op[]; facts: Fact[] } {
   const vm = need(ctx.world.graph, 'vmInstance', uuid)
   const from = vm['state'] as string
   const to = vmStates[from]?.[event] ?? targetOf(event)
@@ -28,13 +33,14 @@ const targetOf = (event: string): string =>
     .find((to) => to !== undefined) ?? event
 
 /** Takes the CPUs and memory of a VM from a host, as counter guards: two at once can't both take the last. */
-export function reserveHost(hostUuid: string, vm: Row, reservedMemory: number): { guards: Guard[]; ops: Op[] } {
+export function reserveHost(graph: Graph, hostUuid: string, vm: Row): { guards: Guard[]; ops: Op[] } {
   const cpu = vm['cpuNum'] as number
   const memory = vm['memorySize'] as number
+  const floor = hostFloor(graph, need(graph, 'host', hostUuid))
   return {
     guards: [
-      { g: 'counter', t: 'host', k: hostUuid, field: 'availableCpuCapacity', delta: -cpu, min: 0 },
-      { g: 'counter', t: 'host', k: hostUuid, field: 'availableMemoryCapacity', delta: -memory, min: reservedMemory },
+      { g: 'counter', t: 'host', k: hostUuid, field: 'availableCpuCapacity', delta: -cpu, min: floor.cpus },
+      { g: 'counter', t: 'host', k: hostUuid, field: 'availableMemoryCapacity', delta: -memory, min: floor.memory },
       { g: 'field', t: 'host', k: hostUuid, field: 'state', in: ['Enabled'] },
     ],
     ops: [
@@ -51,6 +57,18 @@ export function releaseHost(graph: Graph, hostUuid: unknown, vm: Row): Op[] {
     { o: 'add', t: 'host', k: hostUuid, field: 'availableCpuCapacity', delta: vm['cpuNum'] as number },
     { o: 'add', t: 'host', k: hostUuid, field: 'availableMemoryCapacity', delta: vm['memorySize'] as number },
   ]
+}
+
+/**
+ * Gives back what a VM holds of its host, once: several jobs may be getting it off at the same time (its own, its host's), and whoever
+ * meets a VM that has been moved meanwhile decides anew.
+ */
+export function leaveHost(graph: Graph, vm: Row): { guards: Guard[]; ops: Op[] } {
+  const k = vm['uuid'] as string
+  return {
+    guards: [{ g: 'version', t: 'vmInstance', k, seq: graph.version('vmInstance', k)! }],
+    ops: releaseHost(graph, vm['hostUuid'], vm),
+  }
 }
 
 /** Documents that a VM needs before it can start. */

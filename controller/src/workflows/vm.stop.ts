@@ -3,7 +3,7 @@ import type { Row } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
 import { z } from 'zod'
 import { input } from './input.ts'
-import { moveVm, releaseHost } from './vm.state.ts'
+import { leaveHost, moveVm } from './vm.state.ts'
 import { type Action, type Ctx, type Input, need, type World } from './world.ts'
 
 const was = z.object({
@@ -72,14 +72,19 @@ export const vmStop: Action = {
       },
     ],
     finish: (ctx: Ctx) => {
-      if (!needed(ctx)) return {}
       const vm = vmOf(ctx)
+      // Off already, by a crash or by somebody's hand: whoever stops it says that it may be.
+      if (!needed(ctx))
+        return vm['stateCause']
+          ? { change: { ops: [{ o: 'set', t: 'vmInstance', k: ctx.input.uuid, v: { stateCause: null } }] } }
+          : {}
       const moved = moveVm(ctx, 'stopped', {
         hostUuid: null,
         lastHostUuid: vm['hostUuid'] ?? vm['lastHostUuid'],
         stateCause: null,
       })
-      return { change: { ...moved, ops: [...moved.ops, ...releaseHost(ctx.world.graph, vm['hostUuid'], vm)] } }
+      const left = leaveHost(ctx.world.graph, vm)
+      return { change: { ...moved, guards: [...moved.guards, ...left.guards], ops: [...moved.ops, ...left.ops] } }
     },
   }),
   check: ({ graph, uuid }) => void need(graph, 'vmInstance', uuid),

@@ -14,8 +14,9 @@ import {
   type Status,
   subjects,
 } from '@skerry/contract'
-import { type AnyModule, type Clock, createReconciler, type Reconciler, type Timers } from '@skerry/reconcile'
+import { type AnyModule, type Clock, createReconciler, type DocumentName, type Reconciler, type Timers } from '@skerry/reconcile'
 import { type AgentCommand, CommandRunner } from './commands.ts'
+import { heldDocuments } from './held.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import type { Log } from './log.ts'
 import { StatusTeller } from './status-teller.ts'
@@ -38,15 +39,21 @@ export interface AgentOptions {
   ledger: Ledger
   clock: Clock
   timers: Timers
+  /** Milliseconds since the boot of the host, going on over restarts of the agent: orders its statuses whatever the wall clock does. */
+  sinceBootMs?: () => number
   /** In [0, 1). */
   random(): number
   version: string
   log: Log
   /** Everything on the host that carries our mark. */
   inventory(): Promise<InventoryItem[]>
+  /** Replaces the key on the bus (`AgentKeys`). Without it, that is refused. */
+  rekey?(data: unknown): Promise<unknown>
   config?: {
     /** Default 30 s. */
     reconcileIntervalMs?: number
+    /** How often old receipts and tombstones are removed. Default an hour. */
+    pruneMs?: number
     /** How long `stop()` waits for running commands before it aborts them. Default 3 s. */
     drainMs?: number
   }
@@ -54,8 +61,8 @@ export interface AgentOptions {
 
 export interface Agent {
   readonly reconciler: Reconciler
-  /** Something on the host may have changed. */
-  signal(): void
+  /** Something on the host may have changed. `of`: with these documents only. */
+  signal(of?: readonly DocumentName[]): void
   /** Drains: takes nothing new, lets what runs end, says what is to be said, closes the bus. Touches nothing on the host. */
   stop(): Promise<void>
 }
@@ -63,6 +70,8 @@ export interface Agent {
 const DEFAULT_INTERVAL_MS = 30_000
 const DEFAULT_DRAIN_MS = 3_000
 const PRUNE_MS = 3_600_000
+/** Documents and statuses that come one after another are one heartbeat. */
+const SOON_MS = 100
 
 /** Starts at once; never throws for want of a bus. */
 export function runAgent(options: AgentOptions): Agent {
@@ -99,6 +108,7 @@ class RunningAgent implements Agent {
       clock,
       timers,
       bootId: identity.bootId,
+      ...(options.sinceBootMs ? { sinceBootMs: options.sinceBootMs } : {}),
       intervalMs: config?.reconcileIntervalMs ?? DEFAULT_INTERVAL_MS,
       onStatus: (status) => this.#onStatus(status),
       onFault: (error, where) => log.error({ ...where, err: error }, 'reconciling failed'),
@@ -121,8 +131,8 @@ class RunningAgent implements Agent {
     )
   }
 
-  signal(): void {
-    this.reconciler.signal()
+  signal(of?: readonly DocumentName[]): void {
+    this.reconciler.signal(of)
   }
 
   async stop(): Promise<void> {
@@ -152,7 +162,8 @@ class RunningAgent implements Agent {
     this.#bus = bus
     const { identity, version } = this.#o
     const all = subjects.doAll(identity.kind, identity.uuid)
-    const serving = bus.serve(all, (m) => this.#handle(m))
+    // A queue, so that while two connections overlap (another key) each request is taken once.
+    const serving = bus.serve(all, (m) => this.#handle(m), { queue: identity.uuid })
     const service = announceService(bus, {
       name: agentServiceName(identity.kind),
       version,
@@ -185,7 +196,7 @@ class RunningAgent implements Agent {
         const reply = await sync(data, {
           ledger,
           modules,
-          signal: () => this.signal(),
+          signal: (of) => this.signal(of),
           known: (resources) => this.#tellAgain(resources),
         })
         this.#beatSoon()
@@ -197,6 +208,11 @@ class RunningAgent implements Agent {
         return { statuses: this.#teller.answer(this.reconciler.statuses()) }
       case 'inventory':
         return { items: await this.#o.inventory() }
+      case 'rekey':
+        if (!this.#o.rekey) throw new SkerryError('not-found', 'this agent has no key of its own to replace')
+        return this.#o.rekey(data)
+      case 'documents':
+        return heldDocuments(data, ledger)
       case 'plan':
         return { changes: await this.reconciler.dryRun(parseSync(data, modules).documents) }
       default:
@@ -237,15 +253,16 @@ class RunningAgent implements Agent {
     this.#soon = this.#o.timers.set(() => {
       this.#soon = undefined
       if (`${this.#o.ledger.digest()} ${this.reconciler.statusDigest()}` !== this.#told) this.#beat()
-    }, 20)
+    }, SOON_MS)
   }
 
   #beat(): void {
     if (this.#stopping) return
-    const { identity, ledger, timers, clock, version, random } = this.#o
+    const { identity, ledger, timers, clock, version, random, modules } = this.#o
     const { kind, uuid, bootId, machineId } = identity
     const digest = ledger.digest()
     const statusDigest = this.reconciler.statusDigest()
+    const blind = this.reconciler.blind()
     this.#told = `${digest} ${statusDigest}`
     const uptimeMs = Math.round(timers.nowMs() - this.#startedMs)
     const heartbeat: Heartbeat = {
@@ -257,6 +274,8 @@ class RunningAgent implements Agent {
       uptimeMs,
       digest,
       statusDigest,
+      schemas: Object.fromEntries(modules.map(({ noun, schema }) => [noun, schema])),
+      ...(blind.length > 0 ? { blind } : {}),
       at: clock.now(),
     }
     this.#publish(subjects.heartbeat(kind, uuid), heartbeat)
@@ -266,10 +285,11 @@ class RunningAgent implements Agent {
   }
 
   #pruneLater(): void {
-    const { timers, ledger, clock, log } = this.#o
+    const { timers, ledger, log, config } = this.#o
     this.#prune = timers.set(() => {
-      ledger.receipts.prune(clock.now()).catch((error) => log.error({ err: error }, 'cannot remove old receipts'))
+      ledger.receipts.prune(timers.nowMs()).catch((error) => log.error({ err: error }, 'cannot remove old receipts'))
+      ledger.prune().catch((error) => log.error({ err: error }, 'cannot remove old tombstones'))
       this.#pruneLater()
-    }, PRUNE_MS)
+    }, config?.pruneMs ?? PRUNE_MS)
   }
 }

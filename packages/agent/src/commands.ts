@@ -160,9 +160,11 @@ export class CommandRunner {
 
   async #run(asked: Asked, run: Run): Promise<Json> {
     const { id, deadlineMs } = asked.request
-    const receipt = { v: 1 as const, id, about: run.about, expiresAt: this.#p.clock.now() + deadlineMs + RECEIPT_KEPT_MS }
+    const keptMs = deadlineMs + RECEIPT_KEPT_MS
+    const untilMs = this.#p.timers.nowMs() + keptMs
+    const receipt = { v: 1 as const, id, about: run.about, expiresAt: this.#p.clock.now() + keptMs }
     const keep = async (rest: { state: 'begun' | 'done'; output: Json | null; error: ErrorBody | null }) => {
-      if (!asked.command.reads) await this.#p.ledger.receipts.put({ ...receipt, ...rest })
+      if (!asked.command.reads) await this.#p.ledger.receipts.put({ ...receipt, ...rest }, untilMs)
     }
     await keep({ state: 'begun', output: null, error: null })
     const sender = progressSender(this.#p, (progress) => this.#p.publishProgress(id, progress))

@@ -2,7 +2,7 @@
  * Trading a one-time token for credentials. The keys are made here and their secret halves never leave this machine; they are
  * on the disk before the controller hears of them, so that a repeat after a crash offers the same keys.
  */
-import { createUser } from '@nats-io/nkeys'
+import { createUserKeys } from '@skerry/bus'
 import {
   type AgentKind,
   agentKind,
@@ -32,11 +32,15 @@ const identityFile = z.object({
   sealPrivateKey: z.string(),
   /** Null: the controller has not answered yet. */
   granted: granted.nullable(),
+  /** The key rotation that brought `publicKey`; null: the enrolment did. */
+  rotation: uuid.nullable().default(null),
+  /** A key that a rotation will bring; not granted anything yet. */
+  next: z.object({ rotation: uuid, publicKey: z.string(), seed: z.string() }).nullable().default(null),
 })
 type IdentityFile = z.infer<typeof identityFile>
 
 /** Who this agent is on the bus. Secret: `seed`, `sealPrivateKey`. */
-export type Identity = Omit<IdentityFile, 'v' | 'granted'> & z.infer<typeof granted>
+export type Identity = Omit<IdentityFile, 'v' | 'granted' | 'next'> & z.infer<typeof granted>
 
 /** The part of `fetch` that enrolment needs. */
 export type PostJson = (
@@ -61,7 +65,7 @@ export interface EnrolOptions {
 
 const TIMEOUT_MS = 15_000
 
-const fileOf = (files: LedgerFiles, stateDir: string) => new CheckedFile(files, `${stateDir}/identity.json`, identityFile)
+export const fileOf = (files: LedgerFiles, stateDir: string) => new CheckedFile(files, `${stateDir}/identity.json`, identityFile)
 
 /** Undefined: not enrolled yet. Throws when the file of another kind of agent stands there. */
 export async function loadIdentity(files: LedgerFiles, stateDir: string, kind: AgentKind): Promise<Identity | undefined> {
@@ -94,21 +98,49 @@ export async function enrol(options: EnrolOptions): Promise<Identity> {
   return asIdentity(low.data, answer)
 }
 
+type Place = Pick<EnrolOptions, 'files' | 'stateDir'>
+
+/** The key pair that this rotation brings: made and kept at the first call, the same at each repeat. */
+export async function newKey({ files, stateDir }: Place, rotation: string): Promise<{ publicKey: string; seed: string }> {
+  const file = fileOf(files, stateDir)
+  const found = await readEnrolled(file, stateDir)
+  if (found.next?.rotation !== rotation) {
+    found.next = { rotation, ...createUserKeys() }
+    await file.write(found)
+  }
+  const { publicKey, seed } = found.next
+  return { publicKey, seed }
+}
+
+/** The identity that counts from now on, also after a restart. */
+export async function adoptKey({ files, stateDir }: Place, identity: Identity): Promise<void> {
+  const file = fileOf(files, stateDir)
+  const found = await readEnrolled(file, stateDir)
+  const { uuid, jwt, servers, ca, ...keys } = identity
+  await file.write({ ...found, ...keys, granted: { uuid, jwt, servers, ca }, next: null })
+}
+
+async function readEnrolled(file: CheckedFile<IdentityFile>, stateDir: string): Promise<IdentityFile> {
+  const found = await file.read()
+  if (!found?.granted) throw new SkerryError('internal', 'the identity of this agent is gone from its disk', { stateDir })
+  return found
+}
+
 function newKeys(kind: AgentKind): IdentityFile {
-  const user = createUser()
   const sealing = createSealKeys()
   return {
     v: 1,
     kind,
-    publicKey: user.getPublicKey(),
-    seed: new TextDecoder().decode(user.getSeed()),
+    ...createUserKeys(),
     sealPublicKey: sealing.publicKey,
     sealPrivateKey: sealing.privateKey,
     granted: null,
+    rotation: null,
+    next: null,
   }
 }
 
-function asIdentity({ v: _v, granted: _granted, ...keys }: IdentityFile, answer: z.infer<typeof granted>): Identity {
+function asIdentity({ v: _v, granted: _granted, next: _next, ...keys }: IdentityFile, answer: z.infer<typeof granted>): Identity {
   return { ...keys, ...answer }
 }
 
@@ -126,7 +158,8 @@ async function ask(options: EnrolOptions, keys: IdentityFile): Promise<z.infer<t
 
 async function post(fetcher: PostJson, url: string, body: string): Promise<{ status: number; text: string }> {
   try {
-    const headers = { 'content-type': 'application/json' }
+    // once in its life, and mostly of random letters: not worth a compressor at either end
+    const headers = { 'content-type': 'application/json', 'accept-encoding': 'identity' }
     const response = await fetcher(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(TIMEOUT_MS) })
     return { status: response.status, text: await response.text() }
   } catch (cause) {

@@ -1,15 +1,17 @@
 /** What each agent's main calls: settings, enrolment, ledger, bus, signals. The process ends only by a signal or a hopeless start. */
 import { randomBytes } from 'node:crypto'
-import { type Bus, connectNats, realTimers, rightsOf, type Timers } from '@skerry/bus'
+import { type Bus, connectNats, realTimers, type Timers } from '@skerry/bus'
 import { type AgentKind, type InventoryItem, SKERRY_VERSION, SkerryError, toErrorBody } from '@skerry/contract'
 import { type Host, realHost } from '@skerry/host'
-import type { AnyModule, Clock } from '@skerry/reconcile'
+import type { AnyModule, Clock, DocumentName } from '@skerry/reconcile'
 import { pino } from 'pino'
 import { type AgentIdentity, runAgent } from './agent.ts'
 import type { AgentCommand } from './commands.ts'
 import { enrol, type Identity, loadIdentity } from './enrol.ts'
+import { AgentKeys, connectionOf } from './keys.ts'
 import { type Ledger, openLedger } from './ledger/ledger.ts'
 import type { Log } from './log.ts'
+import { sealKeysOf, unseal } from './seal.ts'
 import { readSettings, type Settings } from './settings.ts'
 import { fetchTrusting } from './trusting-fetch.ts'
 
@@ -21,8 +23,10 @@ export interface BuildContext {
   log: Log
   /** A folder of the agent's own, for runtime files (a router's leases). */
   stateDir: string
-  /** Something on the host may have changed (a lifecycle event): a pass begins. */
-  signal(): void
+  /** Something on the host may have changed (a lifecycle event): a pass begins. `of`: with these documents only. */
+  signal(of?: readonly DocumentName[]): void
+  /** Opens what was sealed to this agent. */
+  unseal(sealed: string, context: string): Buffer
   /** For what isn't status or reply (console bytes). Undefined while there is none. */
   bus(): Bus | undefined
 }
@@ -42,6 +46,9 @@ export interface StartOptions {
 }
 
 const RETRY_MS = 3_000
+const NS_PER_MS = 1_000_000
+/** CLOCK_MONOTONIC: the same for every process of this boot. */
+const sinceBootMs = () => Number(process.hrtime.bigint()) / NS_PER_MS
 const REFUSED_RETRY_MS = 30_000
 
 /** Runs the agent of this process: `process.argv`, `process.env`, SIGTERM and SIGINT are read here and nowhere else. */
@@ -80,7 +87,7 @@ async function start({ kind, build, settings, log, signal }: Starting): Promise<
   const credentials = await enrolled({ host, kind, settings, machineId, log, signal })
   const identity: AgentIdentity = { kind, uuid: credentials.uuid, machineId, bootId }
   const ledger = await openLedger({ dir: `${stateDir}/ledger`, files: host.files, clock })
-  let wake: () => void = () => undefined
+  let wake: BuildContext['signal'] = () => undefined
   let bus: Bus | undefined
   const parts = await build(host, {
     identity,
@@ -89,27 +96,30 @@ async function start({ kind, build, settings, log, signal }: Starting): Promise<
     timers: realTimers,
     log,
     stateDir,
-    signal: () => wake(),
+    signal: (of) => wake(of),
+    unseal: (sealed, context) => unseal(sealKeysOf(credentials), sealed, context),
     bus: () => bus,
   })
-  const connecting = connected(credentials, { kind, log, signal })
+  const connecting = connected(credentials, { kind, files: host.files, stateDir, log, signal })
   // Whoever waits for it is the agent; here only the result is kept for the context.
-  connecting.then((b) => (bus = b)).catch(() => undefined)
+  connecting.then((keys) => (bus = keys.bus)).catch(() => undefined)
   const { modules, commands } = parts
   const agent = runAgent({
     identity,
-    bus: connecting,
+    bus: connecting.then((keys) => keys.bus),
+    rekey: async (data) => (await connecting).rekey(data),
     modules,
     commands,
     ledger,
     clock,
     timers: realTimers,
+    sinceBootMs,
     random: Math.random,
     version: SKERRY_VERSION,
     log,
     inventory: () => parts.inventory(),
   })
-  wake = () => agent.signal()
+  wake = (of) => agent.signal(of)
   return async () => {
     await agent.stop()
     await parts.stop?.()
@@ -159,28 +169,19 @@ async function enrolled(of: {
   }
 }
 
-/** The bus, whenever it comes. Refused credentials are tried again too: an operator may mend them while guests run on. */
+/** On the bus, whenever it comes. Refused credentials are tried again too: an operator may mend them while guests run on. */
 async function connected(
-  { uuid, jwt, seed, servers, ca }: Identity,
-  of: { kind: AgentKind; log: Log; signal: AbortSignal },
-): Promise<Bus> {
-  const { kind, log, signal } = of
-  const { inboxPrefix } = rightsOf({ kind: 'agent', agent: { kind, uuid } })
+  identity: Identity,
+  of: { kind: AgentKind; files: Host['files']; stateDir: string; log: Log; signal: AbortSignal },
+): Promise<AgentKeys> {
+  const { kind, files, stateDir, log, signal } = of
   const onError = (error: SkerryError) => log.warn({ err: error }, 'bus')
+  const report = (err: unknown) => log.error({ err }, 'ending a replaced connection failed')
+  const connect = (as: Identity, waitOnFirstConnect = false) =>
+    connectNats({ ...connectionOf(kind, as), waitOnFirstConnect, signal, onError })
   for (;;) {
     try {
-      const name = `agent-${kind}-${uuid}`
-      const tls = ca ? { tls: { ca } } : {}
-      return await connectNats({
-        servers,
-        name,
-        inboxPrefix,
-        credentials: { jwt, seed },
-        ...tls,
-        waitOnFirstConnect: true,
-        signal,
-        onError,
-      })
+      return new AgentKeys({ files, stateDir, kind, identity, connect, report }, await connect(identity, true))
     } catch (error) {
       signal.throwIfAborted()
       log.error({ err: error }, 'cannot connect to the bus; trying again, guests run on')

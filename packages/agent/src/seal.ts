@@ -22,6 +22,12 @@ export interface SealKeys {
   privateKey: string
 }
 
+/** Of an agent's identity. */
+export const sealKeysOf = (of: { sealPublicKey: string; sealPrivateKey: string }): SealKeys => ({
+  publicKey: of.sealPublicKey,
+  privateKey: of.sealPrivateKey,
+})
+
 const VERSION = 's1'
 const INFO = 'skerry seal 1'
 const NONCE_BYTES = 12

@@ -2,7 +2,7 @@
  * [format] `do.agent.<agentUuid>.sync`: documents of one commit, taken together or not at all. Everything is checked before
  * anything is written; it is acknowledged when it is durable; then the reconciler is woken.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import {
   canonicalJson,
   type Document,
@@ -12,26 +12,26 @@ import {
   syncRequest,
   type Tombstone,
 } from '@skerry/contract'
-import type { AnyModule } from '@skerry/reconcile'
+import { type AnyModule, liftedSpec } from '@skerry/reconcile'
 import type { z } from 'zod'
 import type { Ledger } from './ledger/ledger.ts'
 
 export interface SyncPorts {
   ledger: Ledger
   modules: readonly AnyModule[]
-  /** Wakes the reconciler. */
-  signal(): void
+  /** Wakes the reconciler: it has these documents to look at. */
+  signal(of: readonly { noun: string; uuid: string }[]): void
   /** Documents that were known already: whoever sends them again missed what was told of them. */
   known(resources: readonly { noun: string; uuid: string }[]): void
 }
 
 /** `hash` of a document: SHA-256 of the canonical JSON of its spec. */
-export const specHash = (spec: unknown): string => createHash('sha256').update(canonicalJson(spec)).digest('hex')
+export const specHash = (spec: unknown): string => hash('sha256', canonicalJson(spec))
 
 export async function sync(data: unknown, { ledger, modules, signal, known }: SyncPorts): Promise<{ digest: string }> {
   const { documents, epoch } = parseSync(data, modules)
   known(await ledger.accept(documents, epoch))
-  signal()
+  signal(documents)
   return { digest: ledger.digest() }
 }
 
@@ -61,11 +61,11 @@ function checkDocument(document: Document | Tombstone, modules: readonly AnyModu
       limitBytes: MAX_DOCUMENT_BYTES,
     })
   }
-  if (document.schema !== module.schema) {
+  if (document.schema > module.schema) {
     const details = { ...where, schema: document.schema, known: module.schema }
-    throw new SkerryError('invalid-document', `a ${where.noun} document is of another schema version than this agent`, details)
+    throw new SkerryError('agent-too-old', `a ${where.noun} document is of a newer schema than this agent reads`, details)
   }
-  const spec = module.spec.safeParse(document.spec)
+  const spec = module.spec.safeParse(liftedSpec(module, document))
   if (!spec.success)
     throw new SkerryError('invalid-document', `a ${where.noun} document does not fit its schema`, {
       ...where,

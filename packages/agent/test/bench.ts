@@ -121,7 +121,7 @@ export async function bench(
     return { agent, ledger }
   }
   const ask = async (verb: string, data: unknown, noun = 'agent', uuid = AGENT) =>
-    (await controller.request(subjects.do(kind, AGENT, noun, uuid, verb), data, { timeoutMs: 2_000 })).data
+    (await controller.request(subjects.do(kind, AGENT, noun, uuid, verb), data, { timeoutMs: 30_000 })).data
   const stop = async () => {
     for (const agent of agents) await agent.stop()
     await controller.close()

@@ -133,11 +133,45 @@ describe('a command', () => {
   })
 
   test('is forgotten 24 hours after its deadline, and not before', async () => {
-    await (await runner()).handle(target, command())
-    const later = (ms: number) => openLedger({ dir: '/var/lib/agent', files: host.files, clock: { now: () => clock.now() + ms } })
-    expect((await later(86_400_000)).receipts.get('c1')?.state).toBe('done')
-    expect((await later(86_402_000)).receipts.get('c1')).toBeUndefined()
+    const ledger = await openTestLedger(host)
+    await (await runner(ledger)).handle(target, command())
+    await ledger.receipts.prune(86_400_000)
+    expect(ledger.receipts.get('c1')?.state).toBe('done')
+    await ledger.receipts.prune(86_402_000)
+    expect(ledger.receipts.get('c1')).toBeUndefined()
     expect([...host.disk.files.keys()].filter((path) => path.includes('/receipts/'))).toEqual([])
+  })
+
+  test('is not run twice because the wall clock jumped by a year, forth or back, also not after a restart', async () => {
+    await (await runner()).handle(target, command())
+    const year = 365 * 86_400_000
+    for (const jump of [year, -year]) {
+      const ledger = await openLedger({ dir: '/var/lib/agent', files: host.files, clock: { now: () => clock.now() + jump } })
+      await ledger.receipts.prune(3_600_000)
+      expect(await (await runner(ledger)).handle(target, command())).toEqual({ id: 'c1', output: { n: 4 } })
+      await ledger.receipts.prune(86_400_000)
+      expect(ledger.receipts.get('c1')?.state).toBe('done')
+      await ledger.receipts.prune(90_000_000)
+      expect(ledger.receipts.get('c1')).toBeUndefined()
+      await (await runner()).handle(target, command())
+    }
+    expect(runs).toHaveLength(3)
+  })
+
+  test('left by a former process is bounded: of those whose time is over the newest 1,000 are kept', async () => {
+    const put = async (ledger: Ledger, n: number, expiresAt: number) =>
+      ledger.receipts.put({ v: 1, id: `r${n}`, about: 'x', state: 'done', output: {}, error: null, expiresAt }, 1)
+    const first = await openTestLedger(host)
+    for (let n = 0; n < 1_010; n++) await put(first, n, clock.now() - 10_000 + n)
+    await put(first, 2_000, clock.now() + 1)
+    const second = await openTestLedger(host)
+    expect([0, 9, 10, 1_009, 2_000].map((n) => second.receipts.get(`r${n}`) !== undefined)).toEqual([
+      false,
+      false,
+      true,
+      true,
+      true,
+    ])
   })
 
   test('with an epoch lower than known is refused, also after a restart', async () => {

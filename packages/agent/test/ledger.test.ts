@@ -150,6 +150,21 @@ describe('a ledger', () => {
     expect(a.digest()).not.toBe(b.digest())
   })
 
+  test('forgets what is gone in its time, also while it stays open', async () => {
+    const time = { ms: 1_000_000 }
+    const host = fakeHost()
+    const ledger = await openLedger({ dir: '/l', files: host.files, clock: { now: () => time.ms }, goneKeptMs: 5_000 })
+    await ledger.accept([tomb('vm', id(1), 1), tomb('vm', id(2), 1), doc('vm', id(3), 1)], 0)
+    await ledger.gone('vm', id(1))
+    time.ms += 4_999
+    await ledger.prune()
+    expect(ledger.entry('vm', id(1))).toBeDefined()
+    time.ms += 1
+    await ledger.prune()
+    expect([1, 2, 3].map((n) => ledger.entry('vm', id(n)) !== undefined)).toEqual([false, true, true])
+    expect([...host.disk.files.keys()].filter((path) => path.includes(id(1)))).toEqual([])
+  })
+
   test('works on a real file system, with 0600 files and no leftovers', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'skerry-ledger-'))
     try {

@@ -17,6 +17,22 @@ export interface RequestOptions {
   signal?: AbortSignal
 }
 
+/** A reply with headers of its own; any other value of a handler is the reply's data alone. */
+export class Answer {
+  readonly data: unknown
+  readonly headers: Record<string, string>
+  constructor(data: unknown, headers: Record<string, string>) {
+    this.data = data
+    this.headers = headers
+  }
+}
+
+export interface ServeOptions {
+  queue?: string
+  /** How whatever was thrown is written (what can't be read is, too); default: an `ErrorBody`. `Skerry-Error` is always set. */
+  failure?: (thrown: unknown) => Answer
+}
+
 /** Numbers of one serving since it began, in the terms of ADR-32. */
 export interface ServeStats {
   requests: number
@@ -46,7 +62,7 @@ export interface Bus {
    * again at the requester, anything else reaches it as `internal` and this bus's `onError`. Handlers run concurrently.
    * `subject` may hold wildcards.
    */
-  serve(subject: string, handler: (m: Msg) => Promise<unknown>, opts?: { queue?: string }): Subscription
+  serve(subject: string, handler: (m: Msg) => Promise<unknown>, opts?: ServeOptions): Subscription
   /** At most once: lost while disconnected. Throws only when `data` can't be sent. */
   publish(subject: string, data: unknown, headers?: Record<string, string>): void
   subscribe(subject: string, handler: (m: Msg) => void, opts?: { queue?: string }): Subscription

@@ -13,20 +13,21 @@ export interface KeyedCertificate {
 
 const KEY = { name: 'ECDSA', namedCurve: 'P-256' } as const
 const SIGN = { name: 'ECDSA', hash: 'SHA-256' } as const
-const CA_YEARS = 10
-const SERVER_YEARS = 2
-/** Certificates begin this long ago: the clocks of a site's machines differ. */
-const CLOCK_SKEW_MS = 3_600_000
+/**
+ * Always valid: a site is left alone for years, and its machines may think that it is 1970 (no clock battery) or any other year.
+ * An end that is written down now is an outage then. 99991231235959Z is X.509's own "no end" (RFC 5280 §4.1.2.5).
+ */
+const VALIDITY = { notBefore: new Date(0), notAfter: new Date('9999-12-31T23:59:59Z') } as const
 
-/** A new authority, valid for 10 years from `at`. */
-export async function createCa({ commonName = 'Skerry site CA', at = new Date() } = {}): Promise<KeyedCertificate> {
+/** A new authority, valid at any time. */
+export async function createCa({ commonName = 'Skerry site CA' } = {}): Promise<KeyedCertificate> {
   const keys = await webcrypto.subtle.generateKey(KEY, true, ['sign', 'verify'])
   const cert = await x509.X509CertificateGenerator.createSelfSigned(
     {
       name: [{ CN: [commonName] }],
       keys,
       signingAlgorithm: SIGN,
-      ...validity(at, CA_YEARS),
+      ...VALIDITY,
       extensions: [
         new x509.BasicConstraintsExtension(true, 0, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
@@ -44,11 +45,11 @@ export interface ServerNames {
   ips: readonly string[]
 }
 
-/** A server certificate for these names and addresses, valid for 2 years from `at` (never past its CA). */
+/** A server certificate for these names and addresses, valid as long as its CA, or until `notAfter`. */
 export async function issueServerCert(
   ca: KeyedCertificate,
   { names, ips }: ServerNames,
-  at = new Date(),
+  notAfter?: Date,
 ): Promise<KeyedCertificate> {
   const wrong = [...names.filter((n) => !hostname.safeParse(n).success), ...ips.filter((ip) => isIP(ip) === 0)]
   if (wrong.length > 0 || names.length + ips.length === 0) {
@@ -56,7 +57,6 @@ export async function issueServerCert(
   }
   const issuer = new x509.X509Certificate(ca.certPem)
   const keys = await webcrypto.subtle.generateKey(KEY, true, ['sign', 'verify'])
-  const { notBefore, notAfter } = validity(at, SERVER_YEARS)
   const cert = await x509.X509CertificateGenerator.create(
     {
       subject: [{ CN: [(names[0] ?? ips[0]) as string] }],
@@ -64,8 +64,8 @@ export async function issueServerCert(
       publicKey: keys.publicKey,
       signingKey: await importKey(ca.keyPem),
       signingAlgorithm: SIGN,
-      notBefore,
-      notAfter: new Date(Math.min(notAfter.getTime(), issuer.notAfter.getTime())),
+      notBefore: issuer.notBefore,
+      notAfter: notAfter ?? issuer.notAfter,
       extensions: [
         new x509.BasicConstraintsExtension(false, undefined, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
@@ -81,12 +81,6 @@ export async function issueServerCert(
     webcrypto,
   )
   return { certPem: cert.toString('pem'), keyPem: await exportKey(keys.privateKey) }
-}
-
-function validity(at: Date, years: number): { notBefore: Date; notAfter: Date } {
-  const notAfter = new Date(at)
-  notAfter.setUTCFullYear(notAfter.getUTCFullYear() + years)
-  return { notBefore: new Date(at.getTime() - CLOCK_SKEW_MS), notAfter }
 }
 
 async function exportKey(key: webcrypto.CryptoKey): Promise<string> {

@@ -3,13 +3,16 @@
  * when it is up and what it was refused.
  */
 import { SkerryError } from '@skerry/contract'
-import type { BusState, GatheringBus, Msg, RequestOptions, Subscription } from './bus.ts'
+import type { BusState, GatheringBus, Msg, RequestOptions, ServeOptions, Subscription } from './bus.ts'
 import { encode, type Frame } from './envelope.ts'
 import { DEADLINE } from './headers.ts'
 import { aborted, PendingRequests } from './requests.ts'
 import { deliver, Serving } from './serving.ts'
 import { checkPattern, checkSubject } from './subject.ts'
 import { realTimers, type Timers, within } from './timers.ts'
+
+/** How often a retiring bus looks whether it is done. */
+const LOOK_MS = 50
 
 export interface LinkSubscription {
   /** Resolves when no frame will be delivered any more. */
@@ -42,11 +45,17 @@ export interface ConnectionOptions {
   timers?: Timers
 }
 
-export class BusConnection implements GatheringBus {
+/** A bus that another takes the place of. */
+export interface RetiringBus extends GatheringBus {
+  /** Takes nothing new, lets what is under way end (for at most `ms`), then closes. Its answers still go out meanwhile. */
+  retire(ms: number): Promise<void>
+}
+
+export class BusConnection implements RetiringBus {
   readonly #link: Link
   readonly #onError: (error: SkerryError) => void
   readonly #timers: Timers
-  readonly #drainTimeoutMs: number
+  #drainTimeoutMs: number
   readonly #pending: PendingRequests
   readonly #open = new Set<Subscription>()
   readonly #stateHandlers = new Set<(s: BusState) => void>()
@@ -85,12 +94,13 @@ export class BusConnection implements GatheringBus {
     return result
   }
 
-  serve(subject: string, handler: (m: Msg) => Promise<unknown>, opts: { queue?: string } = {}): Subscription {
+  serve(subject: string, handler: (m: Msg) => Promise<unknown>, opts: ServeOptions = {}): Subscription {
     const serving = new Serving(handler, {
       publish: (frame) => this.#send(frame),
       report: (error, on) => this.#report(error, on),
       maxPayloadBytes: () => this.#link.maxPayloadBytes(),
       timers: this.#timers,
+      ...(opts.failure ? { failure: opts.failure } : {}),
     })
     const stop = this.#listen(subject, opts.queue, (frame) => serving.accept(frame))
     return this.#track({
@@ -126,6 +136,15 @@ export class BusConnection implements GatheringBus {
   close(): Promise<void> {
     this.#closing ??= this.#shutDown()
     return this.#closing
+  }
+
+  async retire(ms: number): Promise<void> {
+    this.#drainTimeoutMs = ms
+    const until = this.#timers.nowMs() + ms
+    await Promise.all([...this.#open].map((s) => s.stop()))
+    while (this.#pending.size > 0 && this.#timers.nowMs() < until)
+      await new Promise<void>((resolve) => this.#timers.set(resolve, LOOK_MS))
+    await this.close()
   }
 
   async #shutDown(): Promise<void> {

@@ -1,6 +1,6 @@
 /** What a message is on the wire: JSON payloads, text headers, errors as `ErrorBody`. The same for NATS and the memory twin. */
 import { type ErrorBody, type ErrorCode, errors, fromErrorBody, SkerryError, toErrorBody } from '@skerry/contract'
-import type { Msg } from './bus.ts'
+import type { Answer, Msg } from './bus.ts'
 import { ERROR } from './headers.ts'
 
 /** nats-server's `max_payload`; headers count. */
@@ -93,6 +93,16 @@ export function encodeError(thrown: unknown, limitBytes: number): Frame {
   }
 }
 
+/** The same in a form of the handler's own. */
+export function encodeFailure({ data, headers }: Answer, thrown: unknown, limitBytes: number): Frame {
+  try {
+    return encode('', data, { [ERROR]: toErrorBody(thrown).code, ...headers }, limitBytes)
+  } catch {
+    // Larger than a message may be: the plain form is cut to what fits.
+    return encodeError(thrown, limitBytes)
+  }
+}
+
 /** The reply's message; throws the error that it carries. */
 export function decodeReply(frame: Frame): Msg {
   const msg = decode(frame)
@@ -109,12 +119,15 @@ function readErrorBody(value: unknown, fallbackCode: string, depth: number): Err
   const details = isRecord(raw.details) ? raw.details : {}
   return {
     code,
-    message: typeof raw.message === 'string' ? raw.message : errors[code].title,
+    message: textOf(raw.message) ?? textOf(raw.detail) ?? errors[code].title,
     retry: errors[code].retry,
     details: code === named ? details : { ...details, foreignCode: named },
     ...(raw.cause !== undefined && depth > 0 ? { cause: readErrorBody(raw.cause, 'internal', depth - 1) } : {}),
   }
 }
+
+/** A problem document (RFC 9457) says in `detail` what an `ErrorBody` says in `message`. */
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
 function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(errors, code)

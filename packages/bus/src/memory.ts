@@ -2,8 +2,14 @@
  * The bus without a server, for tests and the simulator: the same `BusConnection` over frames passed in this process.
  * Deliveries are deferred and in order; rights, queue groups and breaks behave as nats-server's (the conformance suite).
  */
-import type { GatheringBus } from './bus.ts'
-import { BusConnection, type ConnectionOptions, type Link, type LinkEvents, type LinkSubscription } from './connection.ts'
+import {
+  BusConnection,
+  type ConnectionOptions,
+  type Link,
+  type LinkEvents,
+  type LinkSubscription,
+  type RetiringBus,
+} from './connection.ts'
 import { type Frame, MAX_PAYLOAD_BYTES } from './envelope.ts'
 import { covers, SubjectTree } from './subject.ts'
 
@@ -13,11 +19,13 @@ export interface Rights {
   readonly subscribe?: readonly string[]
   /** May answer each request that it received once, wherever the answer goes (nats-server's `allow_responses`). */
   readonly responses?: boolean
+  /** What never reaches it, whatever it subscribes to. */
+  readonly unheard?: readonly string[]
   /** Where answers to its own requests go. */
   readonly inboxPrefix?: string
 }
 
-export interface MemoryBus extends GatheringBus {
+export interface MemoryBus extends RetiringBus {
   /** As if the network broke: what is sent meanwhile is lost, requests fail, subscriptions are kept. */
   disconnect(): void
   reconnect(): void
@@ -164,11 +172,14 @@ class MemoryLink implements Link {
 
   subscribe(pattern: string, queue: string | undefined, onFrame: (read: () => Frame) => void): LinkSubscription {
     const { subscribe } = this.#rights
-    if (subscribe && !subscribe.some((p) => covers(p, pattern))) {
+    if ((subscribe && !subscribe.some((p) => covers(p, pattern))) || this.#unheard(pattern)) {
       this.#router.defer(() => this.#events.denied('subscription', pattern))
       return { drain: () => this.flush() }
     }
-    const listener: Listener = { queue, link: this, take: (frame) => onFrame(() => frame) }
+    const take = (frame: Frame): void => {
+      if (!this.#unheard(frame.subject)) onFrame(() => frame)
+    }
+    const listener: Listener = { queue, link: this, take }
     const { listeners } = this.#router
     listeners.add(pattern, listener)
     const drop = (): void => listeners.remove(pattern, listener)
@@ -180,6 +191,10 @@ class MemoryLink implements Link {
         return this.flush()
       },
     }
+  }
+
+  #unheard(subject: string): boolean {
+    return this.#rights.unheard?.some((p) => covers(p, subject)) ?? false
   }
 
   flush(): Promise<void> {

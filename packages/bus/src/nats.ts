@@ -7,16 +7,24 @@ import {
   DebugEvents,
   ErrorCode,
   Events,
-  jwtAuthenticator,
   headers as makeHeaders,
   type NatsConnection,
   type Msg as NatsMsg,
   type ConnectionOptions as NatsOptions,
   type Status,
 } from 'nats'
-import type { GatheringBus } from './bus.ts'
-import { BusConnection, type ConnectionOptions, type Link, type LinkEvents, type LinkSubscription } from './connection.ts'
+import {
+  BusConnection,
+  type ConnectionOptions,
+  type Link,
+  type LinkEvents,
+  type LinkSubscription,
+  type RetiringBus,
+} from './connection.ts'
+import { keyPairOf } from './credentials/native-keys.ts'
 import { type Frame, MAX_PAYLOAD_BYTES } from './envelope.ts'
+import { LateLink } from './late.ts'
+import { reconnectDelay } from './reconnect-delay.ts'
 
 /** User JWT with its seed, or the text of a `.creds` file. */
 export type NatsCredentials = { jwt: string; seed: string } | { creds: string }
@@ -49,12 +57,55 @@ export interface ConnectNatsOptions extends ConnectionOptions {
  * Connects, and stays connected: after a break it reconnects for ever and restores subscriptions.
  * Throws `permission-denied` when credentials or certificate are refused, `not-ready` when no server can be reached.
  */
-export async function connectNats(options: ConnectNatsOptions): Promise<GatheringBus> {
-  const { minMs, maxMs } = options.reconnect ?? { minMs: 500, maxMs: 2_000 }
-  const random = options.random ?? Math.random
-  const delayMs = (): number => minMs + Math.floor(random() * (maxMs - minMs))
-  const nc = await firstConnect(options, delayMs)
-  return new BusConnection((events) => new NatsLink(nc, options.inboxPrefix, events), options)
+export async function connectNats(options: ConnectNatsOptions): Promise<RetiringBus> {
+  const nc = await firstConnect(options, reconnectDelays(options))
+  return new BusConnection((events) => new NatsLink(nc, createInbox(options.inboxPrefix), events), options)
+}
+
+/** Between attempts that the server refused: an operator may mend the credentials or the certificate meanwhile. */
+const REFUSED_RETRY_MS = 5_000
+
+/**
+ * A bus at once, `disconnected` until a server is there, then as one of `connectNats`. A refusal does not end the attempts: it is
+ * told to `onError`, as everything that goes wrong meanwhile.
+ */
+export function connectNatsLater(options: Omit<ConnectNatsOptions, 'waitOnFirstConnect' | 'signal'>): RetiringBus {
+  const inbox = createInbox(options.inboxPrefix)
+  const connecting = async (events: LinkEvents, signal: AbortSignal): Promise<Link> => {
+    const onError = once((error) => events.fault(error))
+    for (;;) {
+      try {
+        const nc = await firstConnect({ ...options, onError, waitOnFirstConnect: true, signal }, reconnectDelays(options))
+        return new NatsLink(nc, inbox, events)
+      } catch (error) {
+        if (signal.aborted) throw error
+        onError(error as SkerryError)
+      }
+      await pause(REFUSED_RETRY_MS, signal)
+      signal.throwIfAborted()
+    }
+  }
+  const connect = (events: LinkEvents) => (signal: AbortSignal) => connecting(events, signal)
+  return new BusConnection((events) => new LateLink({ inbox, events, connect: connect(events) }), options)
+}
+
+/** Tells an error only when it is another than the one before: attempts come several times a second. */
+function once(tell: (error: SkerryError) => void): (error: SkerryError) => void {
+  let last = ''
+  return (error) => {
+    const now = `${error.code} ${String(error.details['reason'])}`
+    if (now !== last) tell(error)
+    last = now
+  }
+}
+
+/** Milliseconds before the next attempt, each time others: what lost its server together does not come back together. */
+export function reconnectDelays({
+  reconnect,
+  random = Math.random,
+}: Pick<ConnectNatsOptions, 'reconnect' | 'random'>): () => number {
+  const { minMs, maxMs } = reconnect ?? { minMs: 500, maxMs: 2_000 }
+  return () => minMs + Math.floor(random() * (maxMs - minMs))
 }
 
 function natsOptions(options: ConnectNatsOptions, delayMs: () => number): NatsOptions {
@@ -67,7 +118,7 @@ function natsOptions(options: ConnectNatsOptions, delayMs: () => number): NatsOp
     reconnect: true,
     maxReconnectAttempts: -1,
     ignoreAuthErrorAbort: true,
-    reconnectDelayHandler: delayMs,
+    reconnectDelayHandler: reconnectDelay(delayMs),
     timeout: options.connectTimeoutMs ?? 5_000,
     pingInterval: options.pingIntervalMs ?? 10_000,
     maxPingOut: 2,
@@ -75,15 +126,20 @@ function natsOptions(options: ConnectNatsOptions, delayMs: () => number): NatsOp
   }
 }
 
-function authenticator(credentials: ConnectNatsOptions['credentials']): NatsOptions['authenticator'] {
+export function authenticator(credentials: ConnectNatsOptions['credentials']): NatsOptions['authenticator'] {
   if (credentials === undefined) return undefined
   const text = new TextEncoder()
   return (nonce) => {
     const now = typeof credentials === 'function' ? credentials() : credentials
-    return 'creds' in now
-      ? credsAuthenticator(text.encode(now.creds))(nonce)
-      : jwtAuthenticator(now.jwt, text.encode(now.seed))(nonce)
+    return 'creds' in now ? credsAuthenticator(text.encode(now.creds))(nonce) : signed(now, nonce)
   }
+}
+
+/** As nats.js's `jwtAuthenticator`, whose signature takes milliseconds. */
+function signed({ jwt, seed }: { jwt: string; seed: string }, nonce: string | undefined) {
+  const keys = keyPairOf(seed)
+  const sig = nonce ? Buffer.from(keys.sign(new TextEncoder().encode(nonce))).toString('base64') : ''
+  return { jwt, nkey: keys.getPublicKey(), sig }
 }
 
 /** nats.js's own `waitOnFirstConnect` would also retry refused credentials, silently and for ever. */
@@ -123,7 +179,7 @@ const REFUSED: readonly string[] = [
 /** Codes of Node's and OpenSSL's certificate checks, and nats.js's for a server without the TLS that we ask for. */
 const UNTRUSTED = /CERT|SIGNATURE|ISSUER|ALTNAME|^ERR_TLS|^ERR_SSL|^TLS$|^SERVER_OPT_NA$/
 
-function connectError(cause: unknown, servers: readonly string[]): SkerryError {
+export function connectError(cause: unknown, servers: readonly string[]): SkerryError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
   const details = { servers: [...servers], reason: code }
   if (REFUSED.includes(code)) return new SkerryError('permission-denied', 'NATS refused our credentials', details, { cause })
@@ -137,10 +193,10 @@ class NatsLink implements Link {
   readonly #nc: NatsConnection
   readonly #events: LinkEvents
 
-  constructor(nc: NatsConnection, inboxPrefix: string | undefined, events: LinkEvents) {
+  constructor(nc: NatsConnection, inbox: string, events: LinkEvents) {
     this.#nc = nc
     this.#events = events
-    this.inbox = createInbox(inboxPrefix)
+    this.inbox = inbox
     void this.#watch()
   }
 

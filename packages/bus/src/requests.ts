@@ -22,6 +22,10 @@ export class PendingRequests {
     this.#timers = timers
   }
 
+  get size(): number {
+    return this.#waiters.size
+  }
+
   /** Waits for one answer; the result rejects as `Bus.request` says. */
   one(subject: string, { timeoutMs, signal }: RequestOptions): { token: string; result: Promise<Msg> } {
     const token = this.#nextToken()

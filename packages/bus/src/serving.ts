@@ -1,14 +1,18 @@
 /** Running the handlers of one subscription: concurrently, counted, and never letting one failure end the subscription. */
 import { SkerryError } from '@skerry/contract'
-import type { Msg, ServeStats } from './bus.ts'
-import { decode, encode, encodeError, type Frame } from './envelope.ts'
+import { Answer, type Msg, type ServeOptions, type ServeStats } from './bus.ts'
+import { decode, encode, encodeError, encodeFailure, type Frame } from './envelope.ts'
 import { type Timers, within } from './timers.ts'
+
+/** How every inbox begins, whoever it is of. */
+const INBOX = '_INBOX'
 
 export interface ServingPorts {
   publish(frame: Frame): void
   report(error: unknown, subject: string): void
   maxPayloadBytes(): number
   timers: Timers
+  failure?: NonNullable<ServeOptions['failure']>
 }
 
 export class Serving {
@@ -30,6 +34,12 @@ export class Serving {
   }
 
   async #run(frame: Frame): Promise<void> {
+    // Whoever asks names where the answer goes: in our name it must not go where the asker itself may not speak.
+    if (frame.reply && !frame.reply.startsWith(INBOX))
+      throw new SkerryError('permission-denied', 'a request names a reply subject that is no inbox', {
+        subject: frame.subject,
+        reply: frame.reply,
+      })
     const startedMs = this.#ports.timers.nowMs()
     const answer = await this.#answer(frame)
     this.#stats.requests += 1
@@ -41,13 +51,16 @@ export class Serving {
     const limit = this.#ports.maxPayloadBytes()
     try {
       const value = await this.#handler(decode(frame))
-      return encode(frame.subject, value, {}, limit)
+      return value instanceof Answer
+        ? encode(frame.subject, value.data, value.headers, limit)
+        : encode(frame.subject, value, {}, limit)
     } catch (thrown) {
       this.#stats.errors += 1
       this.#stats.lastError = thrown instanceof Error ? thrown.message : String(thrown)
       const isDefect = !(thrown instanceof SkerryError) || thrown.spec.retry === 'bug'
       if (isDefect || !frame.reply) this.#ports.report(thrown, frame.subject)
-      return encodeError(thrown, limit)
+      const { failure } = this.#ports
+      return failure ? encodeFailure(failure(thrown), thrown, limit) : encodeError(thrown, limit)
     }
   }
 

@@ -117,7 +117,7 @@ if (requireOrSkip('access on nats-server', { programs: ['nats-server'] })) {
         inboxPrefix: issued.inboxPrefix,
         credentials: { creds },
       })
-      expect((await bus.request(`skerry.v1.agent.storage.${uuid}.ask.sync`, null, { timeoutMs: 5_000 })).data).toBe('told')
+      expect((await bus.request(`skerry.v1.agent.storage.${uuid}.ask.sync`, null, { timeoutMs: 30_000 })).data).toBe('told')
       await bus.close()
     })
 
@@ -141,7 +141,10 @@ if (requireOrSkip('access on nats-server', { programs: ['nats-server'] })) {
       expect(new Set(faults)).toEqual(new Set(['permission-denied']))
       jwt = (await issueUser({ accountSeed, kind: 'agent', agent, userPublicKey: first.publicKey })).jwt
       await eventually(() => states.at(-1) === 'connected')
-      expect((await bus.request(`${of(agent.uuid)}.ask.sync`, null, { timeoutMs: 5_000 })).data).toBe('told')
+      // One that goes out in the last moment of a connection that is refused is lost.
+      const ask = () => bus.request(`${of(agent.uuid)}.ask.sync`, null, { timeoutMs: 30_000 })
+      const { data } = await ask().catch(ask).catch(ask)
+      expect(data).toBe('told')
       await bus.close()
     }, 30_000)
   })

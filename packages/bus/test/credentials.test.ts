@@ -94,18 +94,25 @@ describe('user JWTs', () => {
 })
 
 describe('nats-server.conf', () => {
-  it('requires TLS, preloads both accounts, names no anonymous user and opens no other port', async () => {
+  it('requires TLS, preloads the system account alone, names no anonymous user and opens no other port', async () => {
     const site = await createSite()
-    const conf = serverConfig({ site, listen: { host: '::1', port: 4222 }, tls, jetstreamDir: '/s/js', pidFile: '/s/pid' })
+    const conf = serverConfig({
+      ...{ site, listen: { host: '::1', port: 4222 }, tls, pidFile: '/s/pid' },
+      jetstreamDir: '/s/js',
+      resolverDir: '/s/accounts',
+    })
     expect(conf).toContain('tls {\n  cert_file: "/s/cert.pem"\n')
     expect(conf).toContain('host: "::1"\nport: 4222\n')
     expect(conf).toContain(
-      `resolver: "MEMORY"\nresolver_preload {\n  ${site.systemAccount.publicKey}: "${site.systemAccount.jwt}"\n`,
+      'resolver {\n  type: "full"\n  dir: "/s/accounts"\n  allow_delete: false\n  interval: "2m"\n}\n' +
+        `resolver_preload {\n  ${site.systemAccount.publicKey}: "${site.systemAccount.jwt}"\n}\n`,
     )
+    // a preloaded account would win over a newer one, with its revocations, at each start of the server
+    expect(conf).not.toContain(site.account.jwt)
     expect(conf).toContain('max_payload: 1048576\n')
     expect(conf).toContain('pid_file: "/s/pid"\n')
     expect(conf).not.toMatch(/no_auth_user|log_file|http|cluster|leafnodes|websocket|mqtt|monitor/)
-    for (const { seed } of [site.operator, site.systemAccount, site.account]) expect(conf).not.toContain(seed)
+    for (const { seed } of [site.operator, site.systemAccount, site.account, site.signingKey]) expect(conf).not.toContain(seed)
   })
 
   it('quotes every text, and refuses what it cannot hold', () => {

@@ -55,6 +55,21 @@ describe('rights on the memory broker', () => {
     expect(seen).toEqual([])
   })
 
+  it('keep what is unheard from whoever subscribes, by whatever pattern', async () => {
+    const { controller } = setup()
+    const broker = memoryBroker()
+    const denied: string[] = []
+    const cli = broker.connect(rightsOf({ kind: 'operator-cli', id: 'x' }), { onError: (e) => void denied.push(e.code) })
+    const heard: string[] = []
+    cli.subscribe('skerry.>', (m) => void heard.push(m.subject))
+    cli.subscribe('skerry.v1.api.vm.-.create', (m) => void heard.push(m.subject))
+    const other = broker.connect(rightsOf({ kind: 'controller' }))
+    for (const subject of ['skerry.v1.api.vm.-.create', 'skerry.v1.evt.vm.1.started']) other.publish(subject, null)
+    await eventually(() => heard.length > 0 && denied.length > 0)
+    expect(heard).toEqual(['skerry.v1.evt.vm.1.started'])
+    await controller.close()
+  })
+
   it('let an answer be given once only', async () => {
     const { agent, controller, denied } = setup()
     agent.serve(`skerry.v1.agent.kvm.${A}.do.>`, async () => 'done')

@@ -58,13 +58,17 @@ if (requireOrSkip('rights on nats-server', { programs: ['nats-server'] })) {
         caFile: join(server.dir, 'ca.pem'),
       }
       const listen = { host: '127.0.0.1', port: server.port }
-      const expected = serverConfig({ site: server.site!, listen, tls, jetstreamDir: join(server.dir, 'jetstream') })
+      const expected = serverConfig({
+        ...{ site: server.site!, listen, tls },
+        jetstreamDir: join(server.dir, 'jetstream'),
+        resolverDir: join(server.dir, 'accounts'),
+      })
       expect(await readFile(join(server.dir, 'nats-server.conf'), 'utf8')).toBe(expected)
     })
 
     describe('an agent may', () => {
       it('serve its own commands and reply', async () => {
-        const reply = await controller.request(`${of(A)}.do.vm.1.start`, null, { timeoutMs: 5_000 })
+        const reply = await controller.request(`${of(A)}.do.vm.1.start`, null, { timeoutMs: 30_000 })
         expect(reply.data).toEqual({ by: A, subject: `${of(A)}.do.vm.1.start` })
       })
 
@@ -74,7 +78,7 @@ if (requireOrSkip('rights on nats-server', { programs: ['nats-server'] })) {
         for (const subject of subjects) agentA.publish(subject, null)
         await eventually(() => heard.length === 3)
         expect(heard).toEqual(subjects)
-        expect((await agentA.request(`${of(A)}.ask.sync`, null, { timeoutMs: 5_000 })).data).toBe('told')
+        expect((await agentA.request(`${of(A)}.ask.sync`, null, { timeoutMs: 30_000 })).data).toBe('told')
         expect(denied).toEqual([])
       })
 
@@ -92,8 +96,11 @@ if (requireOrSkip('rights on nats-server', { programs: ['nats-server'] })) {
       })
 
       it('be found as a NATS service', async () => {
-        const found = (await discoverServices(controller, { name: 'agent-kvm', timeoutMs: 300 })) as { id: string }[]
-        expect(found.map((s) => s.id).sort()).toEqual([A, B].sort())
+        const found = async () =>
+          ((await discoverServices(controller, { name: 'agent-kvm', timeoutMs: 300 })) as { id: string }[])
+            .map((s) => s.id)
+            .sort()
+        await expect.poll(found).toEqual([A, B].sort())
       })
     })
 
@@ -117,7 +124,7 @@ if (requireOrSkip('rights on nats-server', { programs: ['nats-server'] })) {
       ])('%s', async (_what, subject) => {
         heard.length = 0
         denied.length = 0
-        expect((await failure(agentA.request(subject(), { evil: true }, { timeoutMs: 5_000 }))).code).toBe('permission-denied')
+        expect((await failure(agentA.request(subject(), { evil: true }, { timeoutMs: 30_000 }))).code).toBe('permission-denied')
         agentA.publish(subject(), { evil: true })
         await eventually(() => denied.length === 1)
         expect(denied).toEqual([`permission-denied publish ${subject()}`])
@@ -152,10 +159,10 @@ if (requireOrSkip('rights on nats-server', { programs: ['nats-server'] })) {
         await eventually(() => denied.length === 1)
         expect(denied).toEqual([`permission-denied subscription ${pattern()}`])
         for (let n = 0; n < 5; n += 1) {
-          const reply = await controller.request(`${of(B)}.do.vm.1.start`, null, { timeoutMs: 5_000 })
+          const reply = await controller.request(`${of(B)}.do.vm.1.start`, null, { timeoutMs: 30_000 })
           expect(reply.data).toMatchObject({ by: B })
         }
-        await agentB.request(`${of(B)}.ask.sync`, null, { timeoutMs: 5_000 })
+        await agentB.request(`${of(B)}.ask.sync`, null, { timeoutMs: 30_000 })
         await agentA.flush()
         expect(stolen).toEqual([])
         await sub.stop()
@@ -167,7 +174,7 @@ if (requireOrSkip('rights on nats-server', { programs: ['nats-server'] })) {
         const spy = await server.connect('controller')
         spy.subscribe('_INBOX_ctl.>', (m) => void inboxes.push(m.subject))
         await spy.flush()
-        await controller.request(`${of(A)}.do.vm.1.start`, null, { timeoutMs: 5_000 })
+        await controller.request(`${of(A)}.do.vm.1.start`, null, { timeoutMs: 30_000 })
         await eventually(() => inboxes.length === 1)
         agentA.publish(inboxes[0] as string, 'again')
         await eventually(() => denied.length === 1)
@@ -176,12 +183,12 @@ if (requireOrSkip('rights on nats-server', { programs: ['nats-server'] })) {
     })
 
     it('the controller may use JetStream, within the limits of the account', async () => {
-      const info = (await controller.request('$JS.API.INFO', null, { timeoutMs: 5_000 })).data as { limits: unknown }
+      const info = (await controller.request('$JS.API.INFO', null, { timeoutMs: 30_000 })).data as { limits: unknown }
       expect(info.limits).toMatchObject({ max_storage: 4_294_967_296, max_memory: 67_108_864, max_streams: 64 })
       const config = { name: 'evt', subjects: ['skerry.v1.evt.>'], storage: 'file', retention: 'limits', max_bytes: 1_048_576 }
-      const made = (await controller.request('$JS.API.STREAM.CREATE.evt', config, { timeoutMs: 5_000 })).data
+      const made = (await controller.request('$JS.API.STREAM.CREATE.evt', config, { timeoutMs: 30_000 })).data
       expect(made).toMatchObject({ config: { name: 'evt' } })
-      await controller.request('$JS.API.STREAM.DELETE.evt', null, { timeoutMs: 5_000 })
+      await controller.request('$JS.API.STREAM.DELETE.evt', null, { timeoutMs: 30_000 })
     })
 
     it('the controller may not hear the system', async () => {
@@ -198,14 +205,67 @@ if (requireOrSkip('rights on nats-server', { programs: ['nats-server'] })) {
       await cli.flush()
       agentA.publish(`${of(A)}.hb`, null)
       await eventually(() => watched.includes(`${of(A)}.hb`))
-      expect((await cli.request('skerry.v1.api.vm.-.create', null, { timeoutMs: 5_000 })).data).toBe('called')
-      expect(await discoverServices(cli, { timeoutMs: 300 })).toHaveLength(2)
+      const call = 'skerry.v1.api.vm.-.create'
+      expect((await cli.request(call, null, { timeoutMs: 30_000 })).data).toBe('called')
+      await expect.poll(() => discoverServices(cli, { timeoutMs: 300 })).toHaveLength(2)
       for (const subject of [`${of(A)}.do.vm.1.stop`, 'skerry.v1.evt.vm.1.x', '$JS.API.INFO', '$SYS.REQ.SERVER.PING']) {
-        expect((await failure(cli.request(subject, null, { timeoutMs: 5_000 }))).code).toBe('permission-denied')
+        expect((await failure(cli.request(subject, null, { timeoutMs: 30_000 }))).code).toBe('permission-denied')
+      }
+      // Nor hear calls, others' or its own: sessions and passwords are in them.
+      const spied: string[] = []
+      cli.subscribe('skerry.>', (m) => void spied.push(m.subject))
+      cli.subscribe('skerry.v1.*.vm.-.create', (m) => void spied.push(m.subject))
+      await cli.flush()
+      await controller.request(call, null, { timeoutMs: 30_000 })
+      agentA.publish(`${of(A)}.hb`, null)
+      await eventually(() => spied.length > 0)
+      expect(spied).toEqual([`${of(A)}.hb`])
+      for (const pattern of [call, 'skerry.v1.api.>']) {
+        cli.subscribe(pattern, () => undefined)
+        await eventually(() => cliDenied.includes(pattern))
       }
       cli.subscribe('_INBOX_ctl.>', () => undefined)
       await eventually(() => cliDenied.includes('_INBOX_ctl.>'))
       await cli.close()
+    })
+
+    it('a console proxy may open consoles and carry their bytes, and nothing else', async () => {
+      const refused: string[] = []
+      const proxy = await server.connect('console-proxy', { onError: (e) => void refused.push(String(e.details.subject)) })
+      const shown: unknown[] = []
+      proxy.subscribe(`${of(A)}.io.s2.out`, (m) => void shown.push(m.data))
+      const typed: unknown[] = []
+      const input = agentA.subscribe(`${of(A)}.io.s2.in`, (m) => void typed.push(m.data))
+      await Promise.all([proxy.flush(), agentA.flush()])
+      const { data } = await proxy.request(`${of(A)}.do.vm.1.console`, null, { timeoutMs: 30_000 })
+      expect(data).toMatchObject({ by: A })
+      proxy.publish(`${of(A)}.io.s2.in`, 'ls')
+      agentA.publish(`${of(A)}.io.s2.out`, 'bin')
+      await eventually(() => typed.length === 1 && shown.length === 1)
+      await input.stop()
+      const commands = ['vm.1.allow-console', 'vm.1.stop', 'vm.1.reboot', 'host.1.facts'].map((verb) => `${of(A)}.do.${verb}`)
+      const others = [
+        `${of(A)}.hb`,
+        `${of(A)}.ask.sync`,
+        'skerry.v1.api.vm.-.create',
+        'skerry.v1.evt.vm.1.x',
+        '$JS.API.INFO',
+        '$SRV.PING',
+      ]
+      for (const subject of [...commands, ...others])
+        expect((await failure(proxy.request(subject, null, { timeoutMs: 30_000 }))).code, subject).toBe('permission-denied')
+      for (const pattern of [
+        'skerry.>',
+        `${of(A)}.status.>`,
+        `${of(A)}.do.>`,
+        `${of(A)}.io.*.in`,
+        '_INBOX_ctl.>',
+        'skerry.v1.evt.>',
+      ]) {
+        proxy.subscribe(pattern, () => undefined)
+        await eventually(() => refused.includes(pattern))
+      }
+      await proxy.close()
     })
 
     it('keys are kept from other users of the machine', async () => {

@@ -1,21 +1,45 @@
 /** Where the command line talks to, and as whom: `contexts.json`, readable by its owner only. */
-import { CheckedFile } from '@skerry/agent'
-import { SkerryError } from '@skerry/contract'
-import { files } from '@skerry/host'
+import { CheckedFile, type Checks } from '@skerry/agent/checked-file'
+import { SkerryError } from '@skerry/contract/errors'
+import { files } from '@skerry/host/files'
 import { Low } from 'lowdb'
-import { z } from 'zod'
 
-const context = z.object({
-  url: z.string(),
-  account: z.string().optional(),
-  session: z.string().optional(),
+export interface Context {
+  url: string
+  account?: string
+  session?: string
   /** PEM file of the site's CA */
-  ca: z.string().optional(),
-  nats: z.object({ url: z.string(), creds: z.string().optional(), ca: z.string().optional() }).optional(),
-})
-export type Context = z.infer<typeof context>
-const contextsFile = z.object({ current: z.string(), contexts: z.record(z.string(), context) })
-export type Contexts = z.infer<typeof contextsFile>
+  ca?: string
+  nats?: { url: string; creds?: string; ca?: string }
+  /** private key that guests of the site take */
+  sshKey?: string
+}
+export interface Contexts {
+  current: string
+  contexts: Record<string, Context>
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isText = (value: unknown): value is string => typeof value === 'string'
+const mayBeText = (value: unknown): value is string | undefined => value === undefined || isText(value)
+
+function isContext(value: unknown): value is Context {
+  if (!isObject(value)) return false
+  const { url, account, session, ca, nats, sshKey } = value
+  if (!isText(url) || ![account, session, ca, sshKey].every(mayBeText)) return false
+  return nats === undefined || (isObject(nats) && isText(nats['url']) && [nats['creds'], nats['ca']].every(mayBeText))
+}
+
+/** By hand: each command reads this file, and a schema library takes longer to load than the command to run. */
+const contextsFile: Checks<Contexts> = {
+  safeParse(value) {
+    if (!isObject(value) || !isText(value['current']) || !isObject(value['contexts'])) return { success: false }
+    return Object.values(value['contexts']).every(isContext)
+      ? { success: true, data: value as unknown as Contexts }
+      : { success: false }
+  },
+}
 
 export const DEFAULT_URL = 'http://127.0.0.1:8080'
 const empty = (): Contexts => ({ current: 'default', contexts: {} })

@@ -1,5 +1,5 @@
 /** How a failure is shown and which exit code it gives: what failed, where, what may help, and the job to look at. */
-import { type ErrorCode, SkerryError } from '@skerry/contract'
+import { type ErrorCode, SkerryError } from '@skerry/contract/errors'
 
 /** 0 ok · 1 failure · 2 usage · 3 not found · 4 conflict or illegal state · 5 unreachable · 6 permission */
 export const exitCodes = { ok: 0, failure: 1, usage: 2, notFound: 3, conflict: 4, unreachable: 5, permission: 6 } as const
@@ -40,13 +40,15 @@ function facts(error: SkerryError): string[] {
   const where = places
     .flatMap((name) => (error.details[name] === undefined ? [] : [`${name} ${String(error.details[name])}`]))
     .join(', ')
-  const { allowed, candidates, job } = error.details
+  const { allowed, candidates, job, remedy, api } = error.details
+  const denied = error.code === 'permission-denied' && typeof api === 'string'
   return [
     ...line('where', where),
     ...line('allowed', Array.isArray(allowed) ? allowed.join(', ') : undefined),
     ...(Array.isArray(candidates) ? candidates.flatMap((one) => line('candidate', Object.values(one as object).join('  '))) : []),
-    ...line('hint', error.spec.hint),
+    ...line('hint', typeof remedy === 'string' ? remedy : error.spec.hint),
     ...line('run', typeof error.details['run'] === 'string' ? error.details['run'] : undefined),
+    ...line('run', denied ? `skerry why --calling ${api}` : undefined),
     ...line('job', typeof job === 'string' ? job : undefined),
   ]
 }

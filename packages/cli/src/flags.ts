@@ -1,8 +1,7 @@
-/** Flags of a command, computed from an API's parameters; and their values back into parameters. Pure. */
-import { type Api, type Resource, SkerryError } from '@skerry/contract'
-import type { z } from 'zod'
-
-export type Kind = 'text' | 'number' | 'boolean' | 'list' | 'map' | 'json'
+/** Flags of a command, from an API's parameters; and their values back into parameters. Pure. */
+import { createHash } from 'node:crypto'
+import { SkerryError } from '@skerry/contract/errors'
+import type { CatalogApi, CatalogResource, Kind, Param } from './catalog.ts'
 
 export interface Flag {
   /** the API's parameter */
@@ -12,14 +11,8 @@ export interface Flag {
   kind: Kind
   choices: readonly string[]
   required: boolean
-}
-
-const wrappers = new Set(['optional', 'nullable', 'default', 'readonly'])
-
-function unwrap(schema: z.ZodType): z.ZodType {
-  let inner = schema
-  while (wrappers.has(inner.def.type)) inner = (inner.def as unknown as { innerType: z.ZodType }).innerType
-  return inner
+  /** table of the resource whose names it takes */
+  of?: string
 }
 
 const kebab = (text: string) => text.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase()
@@ -30,49 +23,30 @@ export function flagName(param: string): string {
   return kebab(param.replace(/^(.+?)Uuid(s?)(?=$|For[A-Z])/, (_, stem: string, plural: string) => stem + plural))
 }
 
-function kindOf(inner: z.ZodType): Kind {
-  const { type } = inner.def
-  if (type === 'number') return 'number'
-  if (type === 'literal') return typeof (inner as z.ZodLiteral).def.values[0] === 'number' ? 'number' : 'text'
-  if (type === 'boolean') return 'boolean'
-  if (type === 'array') return 'list'
-  if (type === 'record') return 'map'
-  return type === 'object' || type === 'unknown' ? 'json' : 'text'
-}
-
-function choicesOf(inner: z.ZodType): string[] {
-  if (inner.def.type === 'enum')
-    return Object.values((inner.def as unknown as { entries: Record<string, string> }).entries).filter((value) => value !== '')
-  return inner.def.type === 'array' ? choicesOf(unwrap((inner as z.ZodArray<z.ZodType>).element)) : []
-}
-
-const variablesOf = (api: Api) => [...api.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '')
+const inPath = (api: CatalogApi, param: string) => api.path.includes(`{${param}}`)
 
 /**
  * The parameter that the word after the noun stands for: the name of what is made, else the resource itself, else the only
  * thing that the path asks for. Undefined: the call has no subject.
  */
-export function subjectOf(api: Api, resource: Resource): string | undefined {
-  if (api.method === 'POST' && 'name' in api.params.shape) return 'name'
-  const variables = variablesOf(api)
-  const own = [`uuid`, `${resource.name}Uuid`].find((name) => variables.includes(name) || name in api.params.shape)
+export function subjectOf(api: CatalogApi, resource: CatalogResource): Param | undefined {
+  const named = (name: string) => api.params.find((param) => param.name === name)
+  if (api.method === 'POST' && named('name')) return named('name')
+  const own = named('uuid') ?? named(`${resource.name}Uuid`)
+  const variables = api.params.filter(({ name }) => inPath(api, name))
   return own ?? (variables.length === 1 ? variables[0] : undefined)
 }
 
-/** Everything that the API takes but its subject. */
-export function flagsOf(api: Api, resource: Resource): Flag[] {
-  const subject = subjectOf(api, resource)
-  const shape = api.params.shape as Record<string, z.ZodType>
-  const inPath = variablesOf(api).filter((name) => name !== subject && !(name in shape))
-  const fromPath = inPath.map((param): Flag => ({ param, name: flagName(param), kind: 'text', choices: [], required: true }))
-  const fromShape = Object.entries(shape)
-    .filter(([param]) => param !== subject || subject === 'name')
-    .map(([param, schema]): Flag => {
-      const inner = unwrap(schema)
-      const required = param !== 'name' && (!schema.safeParse(undefined).success || variablesOf(api).includes(param))
-      return { param, name: flagName(param), kind: kindOf(inner), choices: choicesOf(inner), required }
-    })
-  return [...fromPath, ...fromShape]
+/** Everything that the API takes but its subject; a name may also be given as a flag. */
+export function flagsOf(api: CatalogApi, resource: CatalogResource): Flag[] {
+  const subject = subjectOf(api, resource)?.name
+  return api.params
+    .filter(({ name }) => name !== subject || name === 'name')
+    .map(({ name, kind, choices, required, of }) => ({
+      ...{ param: name, name: flagName(name), kind, choices },
+      required: required && name !== 'name',
+      ...(of ? { of } : {}),
+    }))
 }
 
 const scale: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 }
@@ -119,5 +93,6 @@ export function flagValue(flag: Flag, given: readonly string[]): unknown {
   if (flag.kind === 'boolean') return boolean(flag, last)
   if (flag.kind === 'list') return given.flatMap((text) => text.split(',')).filter((text) => text !== '')
   if (flag.kind === 'map') return map(flag, given)
+  if (flag.kind === 'password') return createHash('sha512').update(last).digest('hex')
   return flag.kind === 'json' ? json(flag, last) : last
 }

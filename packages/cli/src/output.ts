@@ -13,16 +13,24 @@ export function humanBytes(bytes: number): string {
   return `${exponent === 0 || value >= 100 ? Math.round(value) : Number(value.toFixed(1))} ${units[exponent]}`
 }
 
-const isBytes = (column: string) => /(Size|Capacity)$/.test(column) && !/Cpu/.test(column)
+const isBytes = (column: string) => /(^size|Size|Capacity)$/.test(column) && !/Cpu/.test(column)
 
-/** One cell. A VM's `ip` is that of its cards. */
+/** What lies at a path, through lists: `vmNics.ip` is the list of all their addresses. */
+function at(value: unknown, [first, ...rest]: string[]): unknown {
+  if (first === undefined) return value
+  if (Array.isArray(value))
+    return value.map((one) => at(one, [first, ...rest])).filter((one) => one !== undefined && one !== null)
+  return typeof value === 'object' && value !== null ? at((value as Row)[first], rest) : undefined
+}
+
+/** One cell. A VM's `ip` is that of its cards. `a.b`: what lies in `a`. */
 export function cell(row: Row, column: string): string {
   if (column === 'ip' && row['ip'] === undefined)
     return ((row['vmNics'] as Row[] | undefined) ?? [])
       .map((nic) => nic['ip'])
       .filter(Boolean)
       .join(',')
-  const value = row[column]
+  const value = at(row, column.split('.'))
   if (value === undefined || value === null) return ''
   if (typeof value === 'number' && isBytes(column)) return humanBytes(value)
   if (Array.isArray(value)) return value.map((one) => (typeof one === 'object' ? JSON.stringify(one) : String(one))).join(',')

@@ -1,5 +1,5 @@
 /** From the global options and the stored contexts to a client. */
-import { SkerryError } from '@skerry/contract'
+import { SkerryError } from '@skerry/contract/errors'
 import type { Client } from '@skerry/sdk'
 import type { Context } from './contexts.ts'
 import type { Io } from './io.ts'
@@ -28,17 +28,24 @@ export async function contextOf(io: Io, globals: Globals): Promise<{ name: strin
 }
 
 /** A client for a context. Reads the CA file if one is named. */
-export async function clientFor(io: Io, context: Context): Promise<Client> {
-  const { createClient } = await import('@skerry/sdk')
+export async function clientFor(io: Io, context: Context, signal?: AbortSignal): Promise<Client> {
+  const [{ clientOver }, { directoryOf }, { catalog }] = await Promise.all([
+    import('@skerry/sdk/core'),
+    import('@skerry/sdk/directory'),
+    import('./contract-catalog.ts'),
+  ])
   const ca = context.ca ? await io.readFile(context.ca) : undefined
-  return createClient({
+  const directory = directoryOf(catalog.apis.map(({ api, resource }) => ({ api, resource: catalog.resources[resource]! })))
+  return clientOver(directory, {
     baseUrl: context.url,
     ...(context.session ? { session: context.session } : {}),
     ...(ca ? { ca } : {}),
     ...(io.fetch ? { fetch: io.fetch } : {}),
-  })
+    ...(signal ? { signal } : {}),
+  }) as Client
 }
 
-export async function clientOf(io: Io, globals: Globals): Promise<Client> {
-  return clientFor(io, (await contextOf(io, globals)).context)
+/** `signal` ends all its requests. */
+export async function clientOf(io: Io, globals: Globals, signal?: AbortSignal): Promise<Client> {
+  return clientFor(io, (await contextOf(io, globals)).context, signal)
 }

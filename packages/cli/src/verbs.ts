@@ -1,24 +1,39 @@
 /** Every `skerry <verb> <noun>`, computed from the contract. Several APIs may stand behind one: the given flags decide. */
-import { type Api, apis, type Resource, resources, SkerryError } from '@skerry/contract'
+import { SkerryError } from '@skerry/contract/errors'
+import type { CatalogApi, CatalogResource } from './catalog.ts'
+import { catalog } from './contract-catalog.ts'
 import { flagsOf } from './flags.ts'
 
 export interface Command {
   verb: string
   noun: string
-  resource: Resource
+  resource: CatalogResource
   /** in the contract's order; the first that knows all given flags is called */
-  apis: readonly Api[]
+  apis: readonly CatalogApi[]
 }
 
-/** Calls that have a command of their own (login, console, agent token) or that only machines make. */
-const elsewhere = new Set(['LogInByAccount', 'LogOut', 'ValidateSession', 'EnrolAgent', 'RequestConsoleAccess'])
+/** Calls that have a command of their own (login, console, tunnel, agent token, query) or that only machines make. */
+const elsewhere = new Set([
+  'LogInByAccount',
+  'LogInByUser',
+  'LogIn',
+  'LogOut',
+  'ValidateSession',
+  'ZQLQuery',
+  'BatchQuery',
+  'EnrolAgent',
+  'RequestConsoleAccess',
+  'RequestTunnel',
+  'IssueBusCredentials',
+])
 /** ZStack says `add` for what it takes in and `create` for what it makes, `destroy` for VMs: people needn't know which. */
 const synonyms: Record<string, readonly string[]> = { create: ['add'], add: ['create'], delete: ['destroy'] }
 
-const commands = new Map<string, Map<string, { resource: Resource; apis: Api[] }>>()
-for (const { api, resource } of apis) {
-  if (elsewhere.has(api.api)) continue
-  const nouns = commands.get(api.verb) ?? new Map<string, { resource: Resource; apis: Api[] }>()
+const commands = new Map<string, Map<string, { resource: CatalogResource; apis: CatalogApi[] }>>()
+for (const { api, resource: name } of catalog.apis) {
+  const resource = catalog.resources[name]
+  if (elsewhere.has(api.api) || resource === undefined) continue
+  const nouns = commands.get(api.verb) ?? new Map<string, { resource: CatalogResource; apis: CatalogApi[] }>()
   commands.set(api.verb, nouns)
   const command = nouns.get(resource.noun) ?? { resource, apis: [] }
   nouns.set(resource.noun, command)
@@ -37,8 +52,15 @@ export function commandsOf(verb: string): Command[] {
   return found
 }
 
+/** One may ask for what one expects to be several. */
+export const pluralOf = (noun: string) => (noun.endsWith('s') ? `${noun}es` : `${noun}s`)
+
+/** The resource that a noun, its plural or a table's name means. */
+export const resourceNamed = (noun: string): CatalogResource | undefined =>
+  Object.values(catalog.resources).find((one) => one.noun === noun || pluralOf(one.noun) === noun || one.name === noun)
+
 /** The API that knows all these parameters. Throws `invalid-argument` where none does. */
-export function apiFor(command: Command, given: readonly string[]): Api {
+export function apiFor(command: Command, given: readonly string[]): CatalogApi {
   const found = command.apis.find((api) => {
     const known = new Set(flagsOf(api, command.resource).map((flag) => flag.param))
     return given.every((param) => known.has(param))
@@ -48,7 +70,5 @@ export function apiFor(command: Command, given: readonly string[]): Api {
 }
 
 /** Table columns of what an API answers. */
-export function columnsOf(api: Api): readonly string[] {
-  const of = api.result.kind === 'inventory' || api.result.kind === 'inventories' ? api.result.of : undefined
-  return of === undefined ? [] : ((resources as Record<string, Resource>)[of]?.columns ?? [])
-}
+export const columnsOf = (api: CatalogApi): readonly string[] =>
+  api.answers === undefined ? [] : (catalog.resources[api.answers]?.columns ?? [])

@@ -141,5 +141,14 @@ describe('other commands', () => {
       await skerry('create', 'zone', 'fail-no-host')
       expect((await skerry('job', 'wait', [...engine.jobs.keys()].at(-1)!)).code).toBe(exitCodes.conflict)
     }))
+  it('agent revoke takes a name; keys rotate says what it waits for, or does not wait', () =>
+    world(async ({ skerry, engine }) => {
+      const { uuid } = engine.add('agent', { name: 'kvm@h1', status: 'Disconnected' })
+      expect((await skerry('agent', 'revoke', 'kvm@h1')).code).toBe(0)
+      expect(engine.calls.at(-1)).toMatchObject({ api: { api: 'RevokeAgent' }, params: { uuid } })
+      expect(await skerry('keys', 'rotate', 'agents', '--no-wait')).toMatchObject({ code: 0 })
+      expect(engine.calls.at(-1)).toMatchObject({ api: { api: 'RotateKeys' }, params: { what: 'agents' } })
+      expect((await skerry('keys', 'rotate', 'everything')).code).not.toBe(0)
+    }))
   it('doctor passes a sound machine', () => world(async ({ skerry }) => expect((await skerry('doctor')).code).toBe(0)))
 })

@@ -13,6 +13,7 @@ export const healthy: Doctor = {
   uplink: { name: 'eth0', mtu: 1500 },
   forwardPolicy: 'accept',
   ipForward: true,
+  agents: [{ kind: 'kvm', pid: 7, folder: '/s/agent-kvm', documents: 3, damaged: [] }],
   versions: {
     qemu: 'QEMU emulator version 7.2.0',
     libvirtd: 'libvirtd 9.0.0',

@@ -9,7 +9,7 @@ describe('help', () => {
     world(async ({ skerry }) => {
       const top = await skerry('--help')
       expect(top.code).toBe(0)
-      for (const verb of [...verbs(), 'login', 'console', 'events', 'audit', 'doctor', 'nats', 'job', 'agent'])
+      for (const verb of [...verbs(), 'login', 'console', 'events', 'audit', 'doctor', 'nats', 'job', 'agent', 'keys'])
         expect(top.out).toContain(`\n  ${verb}`)
       expect((await skerry('start', '--help')).out).toContain('vm')
       const create = await skerry('create', 'vm', '--help')
@@ -25,8 +25,14 @@ describe('help', () => {
       'EnrolAgent',
       'RequestConsoleAccess',
       'LogInByAccount',
+      'LogIn',
       'LogOut',
       'ValidateSession',
+      'LogInByUser',
+      'IssueBusCredentials',
+      'ZQLQuery',
+      'BatchQuery',
+      'RequestTunnel',
     ])
   })
   it('answers misuse with exit code 2', () =>

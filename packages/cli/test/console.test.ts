@@ -1,6 +1,7 @@
 /** `skerry console` through the door's own WebSocket. */
 
-import { type ConsoleStream, listen } from '@skerry/controller/http'
+import type { ConsoleStream } from '@skerry/console'
+import { listen } from '@skerry/controller/http'
 import { expect, it } from 'vitest'
 import type { RawTerminal } from '../src/index.ts'
 import { world } from './cli-world.ts'
@@ -90,4 +91,17 @@ it('shows the answer to what was piped in, and leaves by itself', async () => {
     }
   })
   expect(seen).toEqual(['<uptime\r>'])
+})
+
+it('prints the address of a page for a browser, at the controller or a proxy', async () => {
+  await world(async ({ skerry, engine }) => {
+    engine.add('vmInstance', { name: 'hello' })
+    engine.volatileToken = 'c'.repeat(32)
+    const url = 'http://127.0.0.1:8080'
+    const facts = `token=${'c'.repeat(32)}&kind`
+    expect((await skerry('console', 'hello', '--web')).out).toBe(`${url}/console/#${facts}=serial&name=hello\n`)
+    const screen = await skerry('console', 'hello', '--web', '--vnc', '--proxy', 'https://consoles.example')
+    expect(screen.out).toBe(`https://consoles.example/console/#${facts}=vnc&name=hello\n`)
+    expect(await skerry('console', 'hello', '--vnc')).toMatchObject({ code: 2, err: expect.stringContaining('--web') })
+  })
 })

@@ -1,7 +1,14 @@
 /** `skerry nats` against a real nats-server. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { connectNats } from '@skerry/bus'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Log, openLedger, runAgent } from '@skerry/agent'
+import { memoryStorage } from '@skerry/agent/example'
+import { connectNats, realTimers } from '@skerry/bus'
+import { SESSION } from '@skerry/controller/testing'
+import { realHost } from '@skerry/host'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { exitCodes } from '../src/index.ts'
 import { world } from './cli-world.ts'
@@ -39,6 +46,7 @@ describe.skipIf(!present)('skerry nats', () => {
     const stop = new AbortController()
     try {
       bus.serve('skerry.echo', async ({ data }) => ({ got: data }))
+      bus.serve('skerry.v1.api.>', async ({ subject, data, headers }) => ({ subject, data, headers }))
       await bus.flush()
       await world(async ({ skerry }) => {
         expect(JSON.parse((await skerry('nats', 'req', 'skerry.echo', '{"a":1}', '--nats-url', url)).out)).toEqual({
@@ -47,6 +55,13 @@ describe.skipIf(!present)('skerry nats', () => {
         expect((await skerry('nats', 'req', 'skerry.nobody', '--nats-url', url)).code).toBe(exitCodes.unreachable)
         expect((await skerry('nats', 'req', 'skerry.echo', 'no json', '--nats-url', url)).code).toBe(exitCodes.usage)
         expect((await skerry('nats', 'req', 'skerry.echo')).code).toBe(exitCodes.usage)
+        const on = ['--nats-url', url, '--timeout', '5', '--wait', '--job', 'j'.repeat(32)]
+        const called = await skerry('nats', 'call', 'vm', 'stop', '{"type":"cold"}', '--resource', 'u'.repeat(32), ...on)
+        const headers = { Authorization: `Bearer ${SESSION}`, 'Skerry-Wait': '5000ms', 'Skerry-Job': 'j'.repeat(32) }
+        expect(JSON.parse(called.out)).toEqual({
+          ...{ subject: `skerry.v1.api.vm.${'u'.repeat(32)}.stop`, data: { type: 'cold' } },
+          headers: { ...headers, 'Skerry-Deadline': '5000' },
+        })
         expect((await skerry('nats', 'services', '--nats-url', url, '--timeout', '0.2')).out).toBe('no services answer\n')
       })
       await world(
@@ -61,6 +76,36 @@ describe.skipIf(!present)('skerry nats', () => {
       )
     } finally {
       await bus.close()
+    }
+  })
+
+  it('tries an agent: the example passes, and one that is not there is said to be absent', async () => {
+    const uuid = 'e'.repeat(32)
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-conformance-'))
+    const clock = { now: () => Date.now() }
+    const ledger = await openLedger({ dir: folder, files: realHost().files, clock })
+    const quiet: Log = { info: () => undefined, warn: () => undefined, error: () => undefined, child: () => quiet }
+    const agent = runAgent({
+      identity: { kind: 'storage', uuid, machineId: 'a'.repeat(32), bootId: 'b' },
+      bus: await connectNats({ servers: [url], name: 'agent', onError: () => undefined }),
+      ...{ ledger, clock, timers: realTimers, random: Math.random, version: '0.1.0', log: quiet },
+      ...memoryStorage(),
+    })
+    try {
+      await world(async ({ skerry, files }) => {
+        const document = { noun: 'pool', schema: 1, spec: { path: '/data/conformance', kind: 'primary' } }
+        const command = { noun: 'storage', verb: 'forget', input: { path: '/data/none' } }
+        files.set('sample.json', JSON.stringify({ document, command }))
+        const on = ['--nats-url', url, '--sample', 'sample.json']
+        const tried = await skerry('conformance', ...on)
+        expect(tried).toMatchObject({ code: 0, out: expect.stringMatching(/storage e{32}: \d\d passed, 0 failed, 0 skipped\n$/) })
+        const told = JSON.parse((await skerry('conformance', uuid, ...on, '-o', 'json')).out)
+        expect(told.agent).toEqual({ kind: 'storage', uuid })
+        expect((await skerry('conformance', 'f'.repeat(32), ...on)).code).toBe(exitCodes.usage)
+      })
+    } finally {
+      await agent.stop()
+      rmSync(folder, { recursive: true, force: true })
     }
   })
 })

@@ -53,8 +53,14 @@ export const op = z.discriminatedUnion('o', [
 ])
 export type Op = z.infer<typeof op>
 
-/** A fact for the world, caused by this commit. Its id is `<seq>.<n>`, so it is derived from the log. */
-export const fact = z.object({ noun: z.string(), uuid: z.string(), event: z.string(), data: row.optional() })
+/** A fact for the world, caused by this commit. Its id is `<seq>.<n>`, so it is derived from the log. `account`: whose resource it is about; absent: the first administrator's, or nobody's. */
+export const fact = z.object({
+  noun: z.string(),
+  uuid: z.string(),
+  event: z.string(),
+  data: row.optional(),
+  account: z.string().optional(),
+})
 export type Fact = z.infer<typeof fact>
 
 /** What a caller hands in. */

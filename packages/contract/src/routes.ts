@@ -8,8 +8,29 @@ export const routes = {
   apiJob: '/api-jobs/{uuid}',
   events: '/events',
   audit: '/audit/hosts',
+  /** what the log says of one job or resource */
+  history: '/history',
+  /** what became of the resources between two times */
+  diff: '/diff',
+  /** what jobs do, step by step; below it each by name, as data or as a picture */
+  workflows: '/workflows',
+  /** what is wrong now; `/stream`: the same as server-sent events, and then each change */
+  conditions: '/conditions',
+  conditionStream: '/conditions/stream',
+  /** the site at a glance */
+  status: '/status',
+  /** the whole state of the controller as one stream, for `skerry backup` */
+  backup: '/backup',
   console: '/consoles/{token}',
+  /** a WebSocket to a TCP port of a guest, for `skerry tunnel` */
+  tunnel: '/tunnels/{token}',
+  /** where the bytes of an image go: HEAD tells how many are there, PATCH and PUT send more */
+  upload: '/uploads/{token}',
+  /** a page for a browser, not below a dialect; the token is behind its `#` */
+  consolePage: '/console/',
   openapi: '/openapi.json',
+  /** what is said on NATS, calls of the API among it */
+  asyncapi: '/asyncapi.json',
   health: '/healthz',
   ready: '/readyz',
   metrics: '/metrics',

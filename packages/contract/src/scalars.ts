@@ -35,6 +35,8 @@ export const time = z.number().int().min(0)
 
 const octet = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
 export const ipv4 = z.string().regex(new RegExp(`^${octet}(\\.${octet}){3}$`), 'must be an IPv4 address')
+/** TCP or UDP */
+export const port = z.number().int().min(1).max(65_535)
 export const cidr4 = z
   .string()
   .regex(new RegExp(`^${octet}(\\.${octet}){3}/(3[0-2]|[12]?\\d)$`), 'must be an IPv4 network such as 10.0.0.0/24')
@@ -67,6 +69,9 @@ export const hostname = z
 export const secretRef = z.object({ $secret: uuid })
 /** What a caller sends for a secret field; the controller swaps it for a `secretRef` before anything is recorded. */
 export const secretValue = z.string().min(1).max(4096)
+
+/** A password that somebody logs in with, as clients send it. Only a scrypt of this is kept. */
+export const loginPassword = z.string().regex(/^[0-9a-fA-F]{128}$/, 'must be the SHA-512 of the password, in hex')
 
 /** [format] Version of a desired document: which history (raised by a restore) and which commit in it. Ordered pairwise. */
 export const generation = z.object({ incarnation: z.number().int().min(1), seq: z.number().int().min(0) })

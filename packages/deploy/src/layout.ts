@@ -1,4 +1,5 @@
 /** Where everything of a site lies, below its state folder. Pure. */
+import { siteFiles } from '@skerry/contract'
 
 export type Layout = ReturnType<typeof layoutOf>
 
@@ -15,19 +16,21 @@ export function layoutOf(stateDir: string) {
     stopped: at('stopped-by-down.json'),
     /** Bundles that services run from: the clone may go or change under them. */
     app: at('app'),
-    caCert: at('ca/ca.pem'),
-    caKey: at('ca/ca.key'),
+    caCert: at(siteFiles.caCert),
+    caKey: at(siteFiles.caKey),
+    /** While the authority is being replaced. */
+    caRotation: at('ca/rotation.json'),
     serverCert: at('ca/server.pem'),
     serverKey: at('ca/server.key'),
-    serverNames: at('ca/server.json'),
-    natsSite: at('nats/site.json'),
+    natsSite: at(siteFiles.natsSite),
     natsConfig: at('nats/nats-server.conf'),
-    natsAccountSeed: at('nats/account.seed'),
+    natsAccounts: at('nats/accounts'),
     jetstream: at('nats/jetstream'),
     controller: at('controller'),
-    controllerCreds: at('nats/controller.json'),
-    adminPassword: at('ca/admin.password'),
-    cliCreds: at('cli/operator.creds'),
+    adminPassword: at(siteFiles.adminPassword),
+    cliCreds: at(siteFiles.operatorCreds),
+    /** That the demo's guests take; its public half is beside it, in `.pub`. */
+    sshKey: at('cli/id_ed25519'),
     agent: (name: AgentName) => at(`agents/${name}`),
     token: (name: AgentName) => at(`run/token-${name}`),
     libvirt: at('libvirt'),
@@ -57,6 +60,8 @@ export function folders(layout: Layout): { path: string; mode: number }[] {
     `${root}/agents`,
     ...AGENTS.map((name) => layout.agent(name)),
   ]
-  const closed = ['ca', 'nats', 'controller', 'cli', 'run', 'logs', 'libvirt', 'app'].map((name) => `${root}/${name}`)
+  const closed = ['ca', 'nats', 'nats/accounts', 'controller', 'cli', 'run', 'logs', 'libvirt', 'app'].map(
+    (name) => `${root}/${name}`,
+  )
   return [...passable.map((path) => ({ path, mode: 0o711 })), ...closed.map((path) => ({ path, mode: 0o700 }))]
 }

@@ -16,6 +16,12 @@ const recordFile = z.object({
   cliConfig: z.string().nullable(),
   /** the guest image, and the bundle that built it: other code may build another */
   guest: z.object({ path: z.string(), sha256: z.string(), builtBy: z.string() }).nullable(),
+  /** private key that the context of the command line names; null: the person's own are used */
+  sshKey: z.string().nullable().default(null),
+  /** what the controller is given: absolute paths */
+  extensions: z
+    .object({ plugins: z.string().nullable(), workflows: z.string().nullable() })
+    .default({ plugins: null, workflows: null }),
 })
 export type SiteRecord = z.infer<typeof recordFile>
 

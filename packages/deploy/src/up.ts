@@ -6,8 +6,9 @@ import { layoutOf } from './layout.ts'
 import { readUpSettings, type Settings, UP_USAGE } from './settings.ts'
 import { failureText, runSteps, type ShownStep, table } from './show.ts'
 import { controllerUrl } from './site/secrets.ts'
+import { renewCa } from './steps/ca.ts'
 import { checkPorts, installPrograms, prepareFolders, prepareKeys } from './steps/ground.ts'
-import { buildImage, chooseLibvirt, findKvm } from './steps/machine.ts'
+import { buildDebianImage, buildImage, chooseLibvirt, findKvm } from './steps/machine.ts'
 import { logOut, makeDemo, startGuests, writeContext } from './steps/person.ts'
 import { openSession, startAgents, startCore } from './steps/services.ts'
 import type { Step, Up } from './steps/state.ts'
@@ -23,6 +24,7 @@ const STEPS: readonly (readonly [string, Step])[] = [
   ['NATS, libvirt and controller', startCore],
   ['session', openSession],
   ['agents', startAgents],
+  ['certificate authority', renewCa],
   ['command line', writeContext],
   ['guests that were running', startGuests],
 ]
@@ -43,8 +45,10 @@ async function main(settings: Settings): Promise<void> {
     found: {},
   }
   const shown = ([title, step]: readonly [string, Step]): ShownStep => ({ title, run: (say) => step(up, say) })
+  const debian: ShownStep = shown(['Debian guest', buildDebianImage])
   const demo: ShownStep = { ...shown(['demo', makeDemo]), ...(settings.demoCidr === undefined ? { skip: '--no-demo' } : {}) }
-  await runSteps([...STEPS.map(shown), demo, shown(['end of session', logOut])], process.stdout.isTTY === true)
+  const extra = settings.guest === 'debian' ? [debian] : []
+  await runSteps([...STEPS.map(shown), ...extra, demo, shown(['end of session', logOut])], process.stdout.isTTY === true)
   process.stdout.write(summary(up))
 }
 
@@ -62,7 +66,7 @@ function summary(up: Up): string {
     : ''
   const stopped = vm && vm.state !== 'Running' ? '\nhello is stopped: ./scripts/skerry start vm hello --wait\n' : ''
   const next = vm
-    ? ['console hello', 'stop vm hello --wait', 'start vm hello --wait', 'events -f']
+    ? [vm.kind === 'debian' ? 'ssh hello' : 'console hello', 'stop vm hello --wait', 'start vm hello --wait', 'events -f']
     : ['doctor', 'get host', 'events -f']
   return [
     '',

@@ -1,5 +1,6 @@
 /** The built programs, each copied alone into an empty folder. */
-import { execFile } from 'node:child_process'
+import { execFile, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -47,6 +48,20 @@ test('the supervisor starts alone and says what it needs', async () => {
 test('the FFI addon loads from the bundle of agent-kvm, once for both of its names', async () => {
   const code = `const ref = require('ref-napi'); process.exit(ref === require('@2060.io/ref-napi') && ref.alloc('int', 7).deref() === 7 && require('ffi-napi').types.int ? 0 : 1)`
   await run(process.execPath, ['--input-type=commonjs', '-e', code], { cwd: join(folder, 'agent-kvm') })
+})
+
+test('agent-kvm reaches libvirt by koffi where the addon of ffi-napi is missing, and says so', async () => {
+  const lame = join(folder, 'agent-kvm-lame')
+  await cp(join(folder, 'agent-kvm'), lame, { recursive: true })
+  await rm(join(lame, 'node_modules/@2060.io/ffi-napi/build'), { recursive: true })
+  const child = fork(join(lame, 'child.js'), ['test:///default', '1', 'auto'], { env: {}, execArgv: [], silent: true })
+  try {
+    const [started] = await once(child, 'message')
+    expect(started).toEqual({ t: 'started', ffi: 'koffi', passedOver: [expect.stringMatching(/^ffi-napi: .+/)] })
+    expect((await once(child, 'message'))[0]).toEqual({ t: 'connected' })
+  } finally {
+    child.kill('SIGKILL')
+  }
 })
 
 test('a bundle holds no symbolic links, so that it can be copied by any means', async () => {

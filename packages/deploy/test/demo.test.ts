@@ -7,7 +7,9 @@ import { files } from '@skerry/host'
 import { apiNamed, type Client, UnreachableError } from '@skerry/sdk'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { demoAddresses } from '../src/demo/addresses.ts'
-import { type DemoInputs, ensureGround, ensureNetwork, ensureVm } from '../src/demo/resources.ts'
+import { waitForLogin } from '../src/demo/answer.ts'
+import { findHello, makeHello } from '../src/demo/hello.ts'
+import { type DemoInputs, ensureGround, ensureNetwork } from '../src/demo/resources.ts'
 import { startStopped, stopGuests } from '../src/demo/stopped.ts'
 import { layoutOf } from '../src/layout.ts'
 import { failureText, table } from '../src/show.ts'
@@ -71,13 +73,17 @@ const inputs = (client: Client): DemoInputs => ({
   managementIp: '127.0.0.1',
   primaryPath: '/srv/site/primary',
   imagesPath: '/srv/site/images',
-  guest: { path: '/srv/site/cache/skerry-guest.qcow2', sha256: 'a'.repeat(64) },
   cidr: '10.0.137.0/24',
 })
 
-async function demo(client: Client): Promise<Row> {
-  const ground = await ensureGround(inputs(client))
-  return ensureVm(inputs(client), ground, await ensureNetwork(inputs(client), ground))
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGM5YmU3 guests'
+
+async function demo(client: Client, asked?: 'tiny' | 'debian'): Promise<Row> {
+  const { backupStorage, ...ground } = await ensureGround(inputs(client))
+  const l3NetworkUuid = await ensureNetwork(inputs(client), { ...ground, backupStorage })
+  const { kind, vm } = await findHello(client, asked)
+  const guest = { path: '/srv/site/cache/skerry-guest.qcow2', sha256: 'a'.repeat(64) }
+  return vm ?? (await makeHello({ client, kind, guest, publicKey: KEY, backupStorage, l3NetworkUuid }))
 }
 
 test('makes everything with parameters that the contract accepts, and a second run asks for nothing', async () => {
@@ -87,6 +93,55 @@ test('makes everything with parameters that the contract accepts, and a second r
   const made = calls.length
   expect((await demo(client))['uuid']).toBe(first['uuid'])
   expect(calls.slice(made)).toEqual([])
+})
+
+test('is of the guest that is asked for, takes the key, and says who logs in', async () => {
+  const { client, rows } = fakeController()
+  const vm = await demo(client, 'debian')
+  expect(vm['systemTags']).toEqual(['hostname::hello', `sshkey::${KEY}`])
+  expect(rows.get('image')).toMatchObject([{ name: 'debian', userTags: ['ssh-user::debian'] }])
+  expect(rows.get('instanceOffering')).toMatchObject([{ cpuNum: 2, memorySize: 1024 ** 3 }])
+})
+
+test('gives a guest without an ssh server no key', async () => {
+  const { client, rows } = fakeController()
+  expect(await demo(client)).not.toHaveProperty('systemTags')
+  expect(rows.get('image')![0]).not.toHaveProperty('userTags')
+})
+
+test('stays what it is: a run that asks for nothing keeps it, one that asks for another says what to do', async () => {
+  const { client, calls } = fakeController()
+  await demo(client, 'debian')
+  expect((await findHello(client, undefined)).kind).toBe('debian')
+  const made = calls.length
+  await demo(client)
+  await expect(demo(client, 'tiny')).rejects.toMatchObject({
+    code: 'conflict',
+    details: { remedy: expect.stringContaining('destroy vm hello') },
+  })
+  expect(calls.slice(made)).toEqual([])
+})
+
+test('a login is waited for, and what was in the way is told', async () => {
+  let now = 0
+  const said: string[] = []
+  const asked: (readonly string[])[] = []
+  const answers = [
+    { code: 255, stdout: '', stderr: '10.0.0.7:22: connection refused\nmore' },
+    { code: 0, stdout: 'Linux\n', stderr: '' },
+  ]
+  const ports = { sleep: async (ms: number) => void (now += ms), nowMs: () => now, say: (text: string) => void said.push(text) }
+  const cli = async (args: readonly string[]) => {
+    asked.push(args)
+    return answers.shift() ?? { code: 255, stdout: '', stderr: 'no' }
+  }
+  expect(await waitForLogin({ ...ports, cli }, 'hello')).toBe('Linux')
+  expect(said).toEqual(['boots, 0 s', 'boots, 3 s (10.0.0.7:22: connection refused)'])
+  expect(asked[0]!.slice(0, 2)).toEqual(['ssh', 'hello'])
+  await expect(waitForLogin({ ...ports, cli }, 'hello')).rejects.toMatchObject({
+    code: 'deadline-exceeded',
+    details: { last: 'no' },
+  })
 })
 
 test('goes on where an earlier run failed', async () => {

@@ -15,6 +15,8 @@ const plan = (env: Record<string, string> = {}): PlanInputs => ({
   bundles: Object.fromEntries(
     ['controller', 'agent-kvm', 'agent-storage', 'agent-vrouter'].map((name) => [name, `/srv/site/app/${name}`]),
   ),
+  fingerprints: { nats: 'n1', controller: 'c1' },
+  extensions: { plugins: null, workflows: null },
   libvirt: ownLibvirt(layout),
   domainType: 'qemu',
   managementIp: '127.0.0.1',
@@ -48,6 +50,16 @@ describe('plan of services', () => {
     expect(kvm?.env).toEqual({ SKERRY_LIBVIRT_URI: ownLibvirt(layout).uri, SKERRY_DOMAIN_TYPE: 'qemu' })
   })
 
+  test('the controller is told where plugins and workflows are, where there are any', () => {
+    const argv = (inputs: PlanInputs) =>
+      allServices(inputs)
+        .find(({ name }) => name === 'controller')!
+        .argv.join(' ')
+    expect(argv(plan())).not.toMatch(/--plugins|--workflows/)
+    const extensions = { plugins: '/etc/plugins', workflows: '/etc/workflows' }
+    expect(argv({ ...plan(), extensions })).toContain('--plugins /etc/plugins --workflows /etc/workflows')
+  })
+
   test('beyond loopback the controller gets a certificate and the agents its CA', () => {
     const services = allServices(plan({ SKERRY_HTTP_ADDR: '192.0.2.1', SKERRY_ADMIN_PASSWORD: 'x1' }))
     expect(services.find(({ name }) => name === 'controller')?.argv).toContain('--http-cert')
@@ -57,6 +69,10 @@ describe('plan of services', () => {
   test('the same inputs give the same hashes, another domain type another one for agent-kvm only', () => {
     const hashes = (inputs: PlanInputs) => Object.fromEntries(allServices(inputs).map((spec) => [spec.name, specHash(spec)]))
     expect(hashes(plan())).toEqual(hashes(plan()))
+    const renewed = hashes({ ...plan(), fingerprints: { nats: 'n2', controller: 'c1' } })
+    const before = hashes(plan())
+    // nats-server reads its configuration and certificate when it starts
+    expect(Object.keys(before).filter((name) => before[name] !== renewed[name])).toEqual(['nats'])
     const other = hashes({ ...plan(), domainType: 'kvm' })
     expect(Object.keys(other).filter((name) => other[name] !== hashes(plan())[name])).toEqual(['agent-kvm'])
   })

@@ -4,13 +4,17 @@
  */
 import type { Graph } from './graph.ts'
 
-/** Rows of `table` hang on a row of `parent`: their field `via` holds its key (or, with `list`, a list that holds it). */
+/**
+ * Rows of `table` hang on a row of `parent`: their field `via` holds its key (or, with `list`, a list that holds it). With `named` it is
+ * the other way round: field `via` of the parent holds the key of the one row that can't be without it.
+ */
 export interface CascadeEdge {
   table: string
   via: string
   parent: string
   onDelete: 'cascade' | 'restrict' | 'detach' | 'stop'
   list?: boolean
+  named?: boolean
 }
 
 export interface CascadeStep {
@@ -18,8 +22,9 @@ export interface CascadeStep {
   key: string
   /** `detach`: take the parent's key out of field `via`; `stop`: the row stays but must stop using the parent. */
   action: 'delete' | 'detach' | 'stop'
-  /** For detach and stop: the field that points at the deleted parent, and that parent. */
+  /** For detach and stop: the field that points at the deleted parent. */
   via?: string
+  /** The row whose deletion brings this one into the plan; the root has none. Of several the first that was met. */
   parent?: { table: string; key: string }
 }
 
@@ -46,7 +51,7 @@ export function planCascade(edges: readonly CascadeEdge[], graph: Graph, root: R
   if (graph.get(root.table, root.key) === undefined) return plan
   const doomed = collect(edges, graph, root)
   const said = new Set<string>()
-  for (const parent of leafFirst(edges, graph, root)) {
+  for (const { ref: parent, under } of leafFirst(edges, graph, root)) {
     for (const edge of edges) {
       if (edge.parent !== parent.table || edge.onDelete === 'cascade') continue
       for (const key of children(edge, graph, parent.key)) {
@@ -59,13 +64,17 @@ export function planCascade(edges: readonly CascadeEdge[], graph: Graph, root: R
         else plan.order.push({ table: edge.table, key, action: edge.onDelete, via: edge.via, parent })
       }
     }
-    plan.order.push({ table: parent.table, key: parent.key, action: 'delete' })
+    plan.order.push({ table: parent.table, key: parent.key, action: 'delete', ...(under ? { parent: under } : {}) })
   }
   return plan
 }
 
 /** Keys of the edge's rows that hang on this parent, in stable order. */
 function children(edge: CascadeEdge, graph: Graph, parentKey: string): string[] {
+  if (edge.named) {
+    const key = graph.get(edge.parent, parentKey)?.[edge.via]
+    return typeof key === 'string' && graph.get(edge.table, key) ? [key] : []
+  }
   if (graph.hasIndex(edge.table, edge.via)) return [...graph.by(edge.table, edge.via, parentKey)].sort()
   const found: string[] = []
   for (const [key, row] of graph.rows(edge.table)) {
@@ -96,14 +105,14 @@ function collect(edges: readonly CascadeEdge[], graph: Graph, root: Ref): Set<st
 }
 
 /** Post-order without recursion: chains (snapshot trees) may be thousands deep. */
-function* leafFirst(edges: readonly CascadeEdge[], graph: Graph, root: Ref): Generator<Ref> {
+function* leafFirst(edges: readonly CascadeEdge[], graph: Graph, root: Ref): Generator<{ ref: Ref; under: Ref | undefined }> {
   const seen = new Set([id(root)])
   const stack = [{ ref: root, left: cascadeChildren(edges, graph, root) }]
   for (let top = stack.at(-1); top; top = stack.at(-1)) {
     const next = top.left.next()
     if (next.done) {
       stack.pop()
-      yield top.ref
+      yield { ref: top.ref, under: stack.at(-1)?.ref }
     } else if (!seen.has(id(next.value))) {
       seen.add(id(next.value))
       stack.push({ ref: next.value, left: cascadeChildren(edges, graph, next.value) })

@@ -11,6 +11,14 @@ import { internRow, internString } from './intern.ts'
 import { type Entry, Table, type TableSpec } from './table.ts'
 import { CopyOnWriteView, type GraphView } from './view.ts'
 
+/** A row before and after one operation; undefined: there was or is none. */
+export interface RowChange {
+  table: string
+  key: string
+  old: Readonly<Row> | undefined
+  row: Readonly<Row> | undefined
+}
+
 export class Graph {
   /** The last applied commit. */
   seq = 0
@@ -20,6 +28,8 @@ export class Graph {
   epoch = 0
   private readonly tables = new Map<string, Table>()
   private readonly views = new Set<CopyOnWriteView>()
+  /** by table */
+  private readonly followers = new Map<string, ((change: RowChange) => void)[]>()
 
   /** Tables that a commit names and this doesn't are legal: they come into being without indexes. */
   constructor(tables: Record<string, TableSpec> = {}) {
@@ -102,6 +112,14 @@ export class Graph {
     this.table(t).write(key, { row: internRow(entry.row, key), version: entry.version })
   }
 
+  /**
+   * Tells of each row of these tables that an operation changes, for what is kept up with the graph. The rest of its commit may not be
+   * applied yet, so the listener notes, and looks later. It must not throw.
+   */
+  follow(tables: readonly string[], listener: (change: RowChange) => void): void {
+    for (const table of tables) this.followers.set(table, [...(this.followers.get(table) ?? []), listener])
+  }
+
   /** The graph as of now, readable while commits go on. */
   view(): GraphView {
     const view = new CopyOnWriteView(this.seq, this.tables, (closed) => this.views.delete(closed))
@@ -137,6 +155,10 @@ export class Graph {
       const now = (typeof before === 'number' ? before : 0) + op.delta
       table.write(op.k, { row: { ...old!.row, [op.field]: now }, version: old!.version })
     }
+    const listeners = this.followers.get(op.t)
+    if (listeners === undefined) return
+    const change = { table: op.t, key: op.k, old: old?.row, row: table.entries.get(op.k)?.row }
+    for (const listener of listeners) listener(change)
   }
 
   private table(name: string): Table {

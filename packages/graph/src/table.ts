@@ -4,6 +4,8 @@ import type { Row } from '@skerry/contract'
 export interface TableSpec {
   /** Fields to index. A list-valued field is indexed by each of its elements, an absent or null one under null. */
   indexes: readonly string[]
+  /** Indexes of what follows from a row, by name; undefined is in none. It must follow from the row alone. */
+  derived?: Readonly<Record<string, (row: Readonly<Row>) => string | undefined>>
 }
 
 /** A row as it stood after one commit. Never changed: every write makes a new entry, so a held one is a snapshot. */
@@ -70,6 +72,7 @@ export class Table {
   inOrder = true
   private newest = Number.NEGATIVE_INFINITY
   private readonly indexList: [string, Index][] = []
+  private readonly derivedList: [(row: Readonly<Row>) => string | undefined, Index][] = []
 
   constructor(spec: TableSpec) {
     for (const field of spec.indexes) {
@@ -77,6 +80,11 @@ export class Table {
       const index = new Index()
       this.indexes.set(field, index)
       this.indexList.push([field, index])
+    }
+    for (const [name, of] of Object.entries(spec.derived ?? {})) {
+      const index = new Index()
+      this.indexes.set(name, index)
+      this.derivedList.push([of, index])
     }
   }
 
@@ -91,6 +99,12 @@ export class Table {
         index.remove(old.row[field], key)
         index.add(now, key)
       }
+    }
+    for (const [of, index] of this.derivedList) {
+      const [was, now] = [old && of(old.row), of(entry.row)]
+      if (was === now) continue
+      if (was !== undefined) index.remove(was, key)
+      if (now !== undefined) index.add(now, key)
     }
   }
 
@@ -107,5 +121,9 @@ export class Table {
     if (old === undefined) return
     this.entries.delete(key)
     for (const [field, index] of this.indexList) index.remove(old.row[field], key)
+    for (const [of, index] of this.derivedList) {
+      const was = of(old.row)
+      if (was !== undefined) index.remove(was, key)
+    }
   }
 }

@@ -45,6 +45,34 @@ describe('cascade plan', () => {
     expect(plan.order[0]).toMatchObject({ via: 'hostUuid', parent: { table: 'host', key: 'h' } })
   })
 
+  it('deletes along with a row the one that it names, and with that what hangs on it', () => {
+    const both: CascadeEdge[] = [
+      { table: 'ip', via: 'rangeUuid', parent: 'range', onDelete: 'cascade' },
+      { table: 'ip', via: 'nicUuid', parent: 'nic', onDelete: 'cascade' },
+      { table: 'nic', via: 'nicUuid', parent: 'ip', onDelete: 'cascade', named: true },
+      { table: 'mac', via: 'nicUuid', parent: 'nic', onDelete: 'cascade' },
+    ]
+    const graph = new Graph()
+    const rows: [string, string, Record<string, unknown>][] = [
+      ['range', 'r', {}],
+      ['ip', 'i', { rangeUuid: 'r', nicUuid: 'n' }],
+      ['ip', 'free', { rangeUuid: 'r', nicUuid: null }],
+      ['ip', 'lost', { rangeUuid: 'r', nicUuid: 'never' }],
+      ['nic', 'n', {}],
+      ['nic', 'other', {}],
+      ['mac', 'm', { nicUuid: 'n' }],
+    ]
+    graph.apply({ ops: rows.map(([t, k, v]) => ({ o: 'put', t, k, v })) }, 1)
+    expect(words(planCascade(both, graph, { table: 'range', key: 'r' }))).toEqual([
+      'delete ip free',
+      'delete mac m',
+      'delete nic n',
+      'delete ip i',
+      'delete ip lost',
+      'delete range r',
+    ])
+  })
+
   it('names every row that forbids the deletion', () => {
     const graph = site(true)
     graph.apply({ ops: [{ o: 'put', t: 'lease', k: 'l', v: { vmUuid: 'v' } }] }, 2)

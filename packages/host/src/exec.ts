@@ -9,6 +9,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
 import { SkerryError } from '@skerry/contract'
 
 export interface RunOptions {
@@ -27,6 +28,8 @@ export interface RunOptions {
   maxOutputBytes?: number
   /** Sees stdout as it comes (progress lines); it is still part of the result. */
   onStdout?: (text: string) => void
+  /** The same for stderr. */
+  onStderr?: (text: string) => void
   /** Kills the command when aborted. */
   signal?: AbortSignal
 }
@@ -53,11 +56,22 @@ export interface Spawned {
   kill(signal?: 'SIGTERM' | 'SIGKILL' | 'SIGHUP'): boolean
 }
 
+/** A program that is a stream of bytes as long as it runs; it ends with this process. */
+export interface Opened {
+  input: Writable
+  output: Readable
+  /** After its output was read; the beginning of what it complained about. Never rejects. */
+  ended: Promise<{ code: number | null; stderr: string }>
+  kill(): void
+}
+
 export interface Exec {
   /** Runs to the end. Fails with `host-command-failed` (exit code not in okCodes, not installed) or `deadline-exceeded`. */
   run(cmd: string, argv: readonly string[], opts: RunOptions): Promise<RunResult>
   /** Starts a long-lived daemon, detached. Resolves when the program has been started, not when it is ready. */
   spawn(cmd: string, argv: readonly string[], opts: SpawnOptions): Promise<Spawned>
+  /** Starts a filter. Resolves when the program has been started. */
+  open(cmd: string, argv: readonly string[], opts: { netns?: string }): Promise<Opened>
 }
 
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -78,6 +92,7 @@ export function realExec(config: { path?: string } = {}): Exec {
       }
     },
     spawn: (cmd, argv, opts) => startDetached(inNamespace(cmd, argv, opts.netns), opts, env),
+    open: (cmd, argv, opts) => openFilter(inNamespace(cmd, argv, opts.netns), env),
   }
 }
 
@@ -86,6 +101,7 @@ export function execInNetns(exec: Exec, netns: string): Exec {
   return {
     run: (cmd, argv, opts) => exec.run(cmd, argv, { ...opts, netns: opts.netns ?? netns }),
     spawn: (cmd, argv, opts) => exec.spawn(cmd, argv, { ...opts, netns: opts.netns ?? netns }),
+    open: (cmd, argv, opts) => exec.open(cmd, argv, { netns: opts.netns ?? netns }),
   }
 }
 
@@ -138,6 +154,7 @@ async function runToEnd(line: Line, opts: RunOptions, around: Surroundings): Pro
     child.stdout?.on('data', collect(out))
     if (opts.onStdout) child.stdout?.on('data', (chunk: Buffer) => opts.onStdout?.(chunk.toString('utf8')))
     child.stderr?.on('data', collect(err))
+    if (opts.onStderr) child.stderr?.on('data', (chunk: Buffer) => opts.onStderr?.(chunk.toString('utf8')))
     // A command may end without reading its input (EPIPE): its exit code tells the story.
     child.stdin?.on('error', () => undefined)
     child.stdin?.end(opts.input)
@@ -190,6 +207,23 @@ async function startDetached(line: Line, opts: SpawnOptions, env: Record<string,
   } finally {
     await log.close()
   }
+}
+
+async function openFilter(line: Line, env: Record<string, string>): Promise<Opened> {
+  const [cmd, ...argv] = line
+  const child = spawnChild(cmd, argv, { env, stdio: ['pipe', 'pipe', 'pipe'] })
+  let stderr = ''
+  child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString('utf8')).slice(0, STDERR_IN_ERROR)))
+  // It may end without reading its input (EPIPE): its end tells the story.
+  child.stdin.on('error', () => undefined)
+  const ended = new Promise<{ code: number | null; stderr: string }>((resolve) =>
+    child.once('close', (code) => resolve({ code, stderr: stderr.trim() })),
+  )
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve)
+    child.once('error', (cause) => reject(startFailure(line, cause)))
+  })
+  return { input: child.stdin, output: child.stdout, ended, kill: () => void child.kill('SIGKILL') }
 }
 
 /** Negative pid: the group. ESRCH only says that it is gone already. */

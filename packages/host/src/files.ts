@@ -4,9 +4,9 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm, statfs } from 'node:fs/promises'
+import { chmod, link, lstat, mkdir, open, readdir, readFile, rename, rm, statfs } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
-import { SkerryError } from '@skerry/contract'
+import { SkerryError } from '@skerry/contract/errors'
 
 export interface FileStat {
   kind: 'file' | 'folder' | 'other'
@@ -52,6 +52,11 @@ export interface FileTree {
   stat(path: string): Promise<FileStat | undefined>
   /** Atomic and durable; replaces a file at `to`. Both on one file system. */
   rename(from: string, to: string): Promise<void>
+  /**
+   * A second name for a file, durable; done already is fine. Both on one file system. `in-use`: `to` is another file. A symbolic link is
+   * not followed.
+   */
+  link(from: string, to: string): Promise<void>
   /** A file, or a folder with all in it. Absent is fine. */
   remove(path: string): Promise<void>
   capacity(path: string): Promise<Capacity>
@@ -126,6 +131,7 @@ function tree(): FileTree {
         await syncFolder(dirname(to))
         if (dirname(from) !== dirname(to)) await syncFolder(dirname(from))
       }),
+    link: (from, to) => naming('link', from, () => linkOnce(from, to)),
     remove: (path) => naming('remove', path, () => rm(path, { recursive: true, force: true })),
     capacity: (path) =>
       naming('measure', path, async () => {
@@ -133,6 +139,18 @@ function tree(): FileTree {
         return { totalBytes: fs.blocks * fs.bsize, availableBytes: fs.bavail * fs.bsize }
       }),
   }
+}
+
+async function linkOnce(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
+    const [one, other] = await Promise.all([lstat(from), lstat(to)])
+    if (one.dev !== other.dev || one.ino !== other.ino)
+      throw new SkerryError('in-use', `${to} is another file than ${from}`, { path: to, from }, { cause })
+  }
+  await syncFolder(dirname(to))
 }
 
 async function openSink(path: string, opts: { append?: boolean; mode?: number }): Promise<FileSink> {
@@ -196,6 +214,7 @@ async function naming<T>(verb: string, path: string, act: () => Promise<T>): Pro
   try {
     return await act()
   } catch (cause) {
+    if (cause instanceof SkerryError) throw cause
     const code = (cause as NodeJS.ErrnoException).code
     const full = code === 'ENOSPC' || code === 'EDQUOT'
     throw new SkerryError(

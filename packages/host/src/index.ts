@@ -3,11 +3,13 @@ import { type Bridges, bridges } from './bridge.ts'
 import { type Dnsmasq, dnsmasq } from './dnsmasq.ts'
 import { type Exec, realExec } from './exec.ts'
 import { type Facts, facts } from './facts.ts'
+import { type FatImages, fatImages } from './fat-image.ts'
 import { type Files, files } from './files.ts'
 import { type Ip, ip } from './ip.ts'
 import { type Nft, nft } from './nft.ts'
 import { type Processes, processes } from './process.ts'
 import { type QemuImg, qemuImg } from './qemu-img.ts'
+import { type Tcp, tcp } from './tcp.ts'
 
 export interface Host {
   ip: Ip
@@ -15,9 +17,11 @@ export interface Host {
   nft: Nft
   dnsmasq: Dnsmasq
   qemuImg: QemuImg
+  fatImages: FatImages
   files: Files
   facts: Facts
   process: Processes
+  tcp: Tcp
   exec: Exec
 }
 
@@ -32,9 +36,11 @@ export function realHost(config: { exec?: Exec } = {}): Host {
     nft: nft(exec),
     dnsmasq: dnsmasq(ports),
     qemuImg: qemuImg(exec, ports.files),
+    fatImages: fatImages(exec, ports.files),
     files: ports.files,
     facts: facts(),
     process: ports.processes,
+    tcp: tcp(exec),
     exec,
   }
 }
@@ -44,7 +50,11 @@ export * from './dnsmasq.ts'
 export * from './dnsmasq-config.ts'
 export * from './exec.ts'
 export * from './facts.ts'
+export { FakeDisk, fakeFiles } from './fakes/files.ts'
 export * from './fakes/host.ts'
+export { fakeBlocks } from './fakes/qemu-img.ts'
+export * from './fakes/tcp.ts'
+export * from './fat-image.ts'
 export * from './files.ts'
 export * from './image-guard.ts'
 export * from './ip.ts'
@@ -52,4 +62,6 @@ export * from './nft.ts'
 export type * from './nft-build.ts'
 export * as nftables from './nft-build.ts'
 export * from './process.ts'
+export { backingFile, checkHeader, innerSnapshots, isQcow2, type Qcow2Header } from './qcow2-header.ts'
 export * from './qemu-img.ts'
+export * from './tcp.ts'

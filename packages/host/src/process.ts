@@ -19,6 +19,8 @@ export interface Processes {
   /** Undefined: no such process, or only its zombie. */
   get(pid: number): Promise<ProcessInfo | undefined>
   list(): Promise<ProcessInfo[]>
+  /** Files that it has mapped, each once: its program, libraries, addons. Undefined: it is gone, or not ours to look at. */
+  mapped(pid: number): Promise<string[] | undefined>
   /** Signals exactly that process. False: it is gone (or its pid now belongs to another). */
   signal(who: ProcessIdentity, signal: 'SIGTERM' | 'SIGKILL' | 'SIGHUP'): Promise<boolean>
   /** True as soon as it is gone, false if it still lives after `timeoutMs`. */
@@ -46,6 +48,10 @@ export function processes(config: { procRoot?: string; sleep?: (ms: number) => P
       const found = await Promise.all(pids.map(get))
       return found.filter((info) => info !== undefined)
     },
+    async mapped(pid) {
+      const maps = await readIfThere(`${proc}/${pid}/maps`, [...GONE, 'EACCES'])
+      return maps === undefined ? undefined : parseMaps(maps)
+    },
     async signal(who, signal) {
       return (await same(who)) && sendSignal(who.pid, signal)
     },
@@ -67,6 +73,12 @@ export function parseStat(stat: string): { state: string; startTicks: number } |
   return state && Number.isFinite(startTicks) ? { state, startTicks } : undefined
 }
 
+/** proc(5): six columns, the last is a path, or a name in brackets, or nothing. */
+export function parseMaps(maps: string): string[] {
+  const paths = maps.split('\n').flatMap((line) => /^(?:\S+ +){5}(\/.*)$/.exec(line)?.[1] ?? [])
+  return [...new Set(paths)]
+}
+
 function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal)
@@ -76,13 +88,14 @@ function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-/** A process may end between two reads: ENOENT and ESRCH both mean gone. */
-async function readIfThere(path: string): Promise<string | undefined> {
+/** A process may end between two reads: both mean gone. */
+const GONE = ['ENOENT', 'ESRCH']
+
+async function readIfThere(path: string, absent = GONE): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined
+    if (absent.includes((cause as NodeJS.ErrnoException).code ?? '')) return undefined
     throw cause
   }
 }

@@ -32,6 +32,9 @@ export function backingFile(head: Uint8Array): string | null {
   return String.fromCharCode(...head.subarray(Number(offset), Number(end))).replace(/[^\x20-\x7e]/g, '?') || '?'
 }
 
+/** How many snapshots lie inside the image, where only qemu sees them. */
+export const innerSnapshots = (head: Uint8Array): number => (head.length < 72 ? 0 : viewOf(head).getUint32(60))
+
 /** The header's facts, or what is wrong with it. The backing file is the caller's to judge. */
 export function checkHeader(head: Uint8Array, fileSizeBytes: number): Qcow2Header | { problem: string } {
   if (head.length < 72) return { problem: 'its header is cut off' }

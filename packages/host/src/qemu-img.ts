@@ -42,6 +42,22 @@ export interface ConvertSpec {
   signal?: AbortSignal
 }
 
+export interface RebaseSpec {
+  disk: DiskRef
+  /** What it lies on from then on; null: nothing, it stands alone. */
+  onto: DiskRef | null
+  /** 0–100, as qemu-img reports it. */
+  onProgress?: (percent: number) => void
+  timeoutMs: number
+  signal?: AbortSignal
+}
+
+export interface CommitSpec {
+  disk: DiskRef
+  timeoutMs: number
+  signal?: AbortSignal
+}
+
 export interface DiskCheck {
   corruptions: number
   leaks: number
@@ -56,6 +72,13 @@ export interface QemuImg {
   resize(disk: DiskRef, sizeBytes: number): Promise<void>
   /** The target must not exist; on failure it is the caller's to remove. */
   convert(spec: ConvertSpec): Promise<void>
+  /**
+   * Makes it lie on another disk, with the content that it has: what the chain between the two holds is copied into it first. Cut off
+   * at any moment, its content is the same. Fails when a guest has it open.
+   */
+  rebase(spec: RebaseSpec): Promise<void>
+  /** Writes what it holds into the disk that it lies on; it stays as it is. Cut off at any moment, its content is the same. */
+  commit(spec: CommitSpec): Promise<void>
   /** Reads all metadata; repairs nothing. Only qcow2 has any. */
   check(disk: DiskRef): Promise<DiskCheck>
 }
@@ -68,6 +91,9 @@ interface Limits {
   memoryBytes: number
   cpuSeconds?: number
 }
+
+/** Each write is on the disk before the next: a header must never say what the data of its image doesn't hold yet. */
+const DURABLE = ['-t', 'writethrough'] as const
 
 const disk = z.object({ path: pathScalar, format: z.enum(['raw', 'qcow2']) })
 const infoShape = z.array(
@@ -132,6 +158,19 @@ export function qemuImg(exec: Exec, files: Files): QemuImg {
         to.path,
       ]
       await run(args, COPY, { timeoutMs: spec.timeoutMs, signal: spec.signal, onStdout })
+    },
+    async rebase(spec) {
+      const { path, format } = checkInput('disk', spec.disk, disk)
+      const onto = spec.onto && checkInput('backing disk', spec.onto, disk)
+      const { onProgress, timeoutMs, signal } = spec
+      const onStdout = onProgress && ((text: string) => lastPercent(text, onProgress))
+      const below = onto ? ['-F', onto.format, '-b', onto.path] : ['-b', '']
+      await run(['rebase', '-p', ...DURABLE, '-f', format, ...below, path], COPY, { timeoutMs, signal, onStdout })
+    },
+    async commit({ disk: ref, timeoutMs, signal }) {
+      const { path, format } = checkInput('disk', ref, disk)
+      // -d: what it held is not thrown away, because then a cut would lose it
+      await run(['commit', '-q', '-d', ...DURABLE, '-f', format, path], COPY, { timeoutMs, signal })
     },
     async check(ref) {
       const { path, format } = checkInput('disk', ref, disk)

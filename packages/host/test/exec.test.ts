@@ -1,11 +1,11 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Exec, execInNetns, processes, type RunOptions, realExec } from '../src/index.ts'
 
 const exec = realExec()
-const quick = { timeoutMs: 5_000 }
+const quick = { timeoutMs: 30_000 }
 let dir: string
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'skerry-exec-'))
@@ -104,6 +104,7 @@ describe('exec.spawn', () => {
     expect(info?.cmdline.join(' ')).toMatch(/sleep 60/)
     const session = (await readFile(`/proc/${daemon.pid}/stat`, 'utf8')).split(' ')[5]
     expect(Number(session)).toBe(daemon.pid)
+    await vi.waitFor(async () => expect(await readFile(logFile, 'utf8')).toContain('oops'), { timeout: 30_000 })
     expect(daemon.kill('SIGTERM')).toBe(true)
     expect(await daemon.exited).toEqual({ code: null, signal: 'SIGTERM' })
     expect(daemon.kill()).toBe(false)
@@ -117,6 +118,24 @@ describe('exec.spawn', () => {
   })
 })
 
+describe('open', () => {
+  it('is a stream of bytes, and tells how it ended', async () => {
+    const cat = await exec.open('cat', [], {})
+    cat.input.end('through')
+    let said = ''
+    for await (const chunk of cat.output) said += chunk
+    expect(said).toBe('through')
+    expect(await cat.ended).toEqual({ code: 0, stderr: '' })
+    const failing = await exec.open('cat', ['/no/such/file'], {})
+    failing.input.write('nobody reads this')
+    expect(await failing.ended).toEqual({ code: 1, stderr: expect.stringContaining('No such file') })
+    const endless = await exec.open('cat', [], {})
+    endless.kill()
+    expect(await endless.ended).toEqual({ code: null, stderr: '' })
+    await expect(exec.open('no-such-program', [], {})).rejects.toMatchObject({ code: 'host-command-failed' })
+  })
+})
+
 describe('execInNetns', () => {
   it('runs everything in the one namespace unless a call names another', async () => {
     const asked: (string | undefined)[] = []
@@ -126,10 +145,17 @@ describe('execInNetns', () => {
         return { code: 0, stdout: '', stderr: '' }
       },
       spawn: exec.spawn,
+      open(cmd, argv, opts) {
+        asked.push(opts.netns)
+        return exec.open(cmd, argv, {})
+      },
     }
     const inside = execInNetns(recording, 'h1')
     await inside.run('true', [], quick)
     await inside.run('true', [], { ...quick, netns: 'r1' })
-    expect(asked).toEqual(['h1', 'r1'])
+    const { input, ended } = await inside.open('cat', [], {})
+    input.end()
+    expect(await ended).toEqual({ code: 0, stderr: '' })
+    expect(asked).toEqual(['h1', 'r1', 'h1'])
   })
 })

@@ -1,12 +1,14 @@
 /** The fake machine passes the suites of the real tools, and goes wrong when told to. */
 import { describe, expect, it } from 'vitest'
-import { fakeHost } from '../src/index.ts'
+import { fakeHost, serverKey } from '../src/index.ts'
 import { bridgeSuite } from './conformance/bridge.ts'
 import { dnsmasqSuite } from './conformance/dnsmasq.ts'
+import { fatImageSuite } from './conformance/fat-image.ts'
 import { filesSuite } from './conformance/files.ts'
 import { ipSuite } from './conformance/ip.ts'
 import { nftSuite } from './conformance/nft.ts'
 import { qemuImgSuite } from './conformance/qemu-img.ts'
+import { tcpSuite } from './conformance/tcp.ts'
 
 const nothing = async () => undefined
 
@@ -17,6 +19,11 @@ bridgeSuite('fake', async () => {
 })
 nftSuite('fake', async () => ({ nft: fakeHost().nft.at(), cleanUp: nothing }))
 filesSuite('fake', async () => ({ files: fakeHost().files, dir: await emptyDir(fakeHost()) }))
+fatImageSuite('fake', async () => {
+  const host = fakeHost()
+  await host.files.makeDir('/var/lib/seeds')
+  return { fatImages: host.fatImages, files: host.files, dir: '/var/lib/seeds' }
+})
 qemuImgSuite('fake', async () => {
   const host = fakeHost()
   await host.files.makeDir('/var/lib/images')
@@ -30,6 +37,19 @@ dnsmasqSuite('fake', async () => {
   const { dnsmasq, files, process, requestLease } = host
   return {
     world: { dnsmasq, files, process, requestLease, dir: '/var/lib', netns: 'r1', again: () => host.dnsmasq },
+    cleanUp: nothing,
+  }
+})
+tcpSuite('fake', async () => {
+  const { tcp, servers } = fakeHost()
+  return {
+    world: {
+      tcp,
+      async listen(accept) {
+        servers.set(serverKey('r1', '192.0.2.7', 22), accept)
+        return { netns: 'r1', address: '192.0.2.7', port: 22 }
+      },
+    },
     cleanUp: nothing,
   }
 })

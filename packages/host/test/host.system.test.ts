@@ -1,16 +1,20 @@
 /** The real tools pass the suites, in namespaces that this run made and removes by name. */
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { requireOrSkip } from '@skerry/testkit'
 import { afterAll, vi } from 'vitest'
-import { bridges, dnsmasq, ip, nft, qemuImg, realExec, realHost } from '../src/index.ts'
+import { bridges, dnsmasq, ip, nft, qemuImg, realExec, realHost, tcp } from '../src/index.ts'
 import { bridgeSuite } from './conformance/bridge.ts'
 import { dnsmasqSuite } from './conformance/dnsmasq.ts'
+import { fatImageSuite } from './conformance/fat-image.ts'
 import { ipSuite } from './conformance/ip.ts'
 import { nftSuite } from './conformance/nft.ts'
 import { qemuImgSuite } from './conformance/qemu-img.ts'
+import { tcpSuite } from './conformance/tcp.ts'
 import { leaseClient } from './udhcpc.ts'
 
 // events, not times: the ceiling is only there for a stuck run
@@ -68,6 +72,48 @@ if (requireOrSkip('dnsmasq with a real client', { root: true, programs: ['ip', '
   })
 }
 
+if (requireOrSkip('FAT images', { programs: ['mkfs.vfat', 'mcopy', 'mlabel', 'mdir'] })) {
+  fatImageSuite('real', async () => ({ fatImages: host.fatImages, files: host.files, dir: await folder() }))
+}
+
 if (requireOrSkip('qemu-img', { programs: ['qemu-img'] })) {
   qemuImgSuite('real', async () => ({ qemuImg: qemuImg(exec, host.files), files: host.files, dir: await folder() }))
+}
+
+if (requireOrSkip('TCP out of a namespace', { root: true, programs: ['ip', 'busybox'] })) {
+  tcpSuite('real', async () => {
+    // the guest's side is this process, the router's a namespace with a veth to it
+    const [netns, link] = [unique('t'), `skt${randomBytes(3).toString('hex')}`]
+    const subnet = `10.254.${randomBytes(1)[0]}`
+    await host.ip.netns.add(netns)
+    const { links, addresses } = host.ip.at(netns)
+    await host.ip.at().links.add({ kind: 'veth', name: link, peer: { name: 'lan0', netns } })
+    await links.set('lan0', { up: true })
+    await addresses.add('lan0', `${subnet}.1/24`)
+    await host.ip.at().links.set(link, { up: true })
+    await host.ip.at().addresses.add(link, `${subnet}.2/24`)
+    const sockets: Socket[] = []
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      sockets.push(socket.on('error', () => undefined))
+      accept(socket)
+    })
+    let accept: (client: Socket) => void = () => undefined
+    server.listen(0, `${subnet}.2`)
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    return {
+      world: {
+        tcp: tcp(exec),
+        async listen(on) {
+          accept = on
+          return { netns, address: `${subnet}.2`, port }
+        },
+      },
+      async cleanUp() {
+        for (const socket of sockets) socket.destroy()
+        server.close()
+        await host.ip.netns.del(netns)
+      },
+    }
+  })
 }

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { parseStat, processes } from '../src/index.ts'
+import { parseMaps, parseStat, processes } from '../src/index.ts'
 
 const table = processes()
 
@@ -49,6 +49,14 @@ describe('processes', () => {
 
   it.each([0, -1, 1.5, Number.NaN, 2 ** 30])('answers undefined for the pid %d', async (pid) => {
     expect(await table.get(pid)).toBeUndefined()
+  })
+
+  it('tells which files a process has mapped, and nothing of one that is gone', async () => {
+    expect(await table.mapped(process.pid)).toContain(process.execPath)
+    expect(await table.mapped(2 ** 30)).toBeUndefined()
+    const rest = '00000000 08:01 1234567'
+    const maps = `1-2 r--p ${rest}    /a b/c.so\n2-3 r-xp ${rest}    /a b/c.so\n3-4 rw-p 00000000 00:00 0    [heap]\n4-5 rw-p 00000000 00:00 0\n`
+    expect(parseMaps(maps)).toEqual(['/a b/c.so'])
   })
 
   it('reads a stat line whose program name holds spaces and brackets', () => {

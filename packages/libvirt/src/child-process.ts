@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { FfiName } from './ffi/native.ts'
 import type { FromChild, ToChild } from './port.ts'
 
 /** The backend process as source; a bundle passes the path of its own built file instead. */
@@ -16,6 +17,8 @@ export interface ChildOptions {
   uri: string
   childPath: string
   lanes: number
+  /** `auto`: the first FFI library that loads. */
+  ffi: FfiName | 'auto'
   /** The whole environment of the process; UV_THREADPOOL_SIZE is added. */
   env: Record<string, string>
   /** Gets what the process writes to stderr. */
@@ -35,8 +38,8 @@ export interface Child {
 }
 
 export function startChild(options: ChildOptions, handlers: ChildHandlers): Child {
-  const { childPath, uri, lanes, env, log } = options
-  const child: ChildProcess = fork(childPath, [uri, String(lanes)], {
+  const { childPath, uri, lanes, ffi, env, log } = options
+  const child: ChildProcess = fork(childPath, [uri, String(lanes), ffi], {
     execArgv: childPath.endsWith('.ts') ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href] : [],
     env: { ...env, UV_THREADPOOL_SIZE: String(lanes * 2 + SPARE_THREADS) },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

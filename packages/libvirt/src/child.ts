@@ -2,12 +2,13 @@
  * The backend process: owns the FFI binding and may be killed at any time. It imports nothing that is slow to load and keeps
  * no state that matters. It never waits on its main thread, so it answers pings while libvirt is stuck. When the connection
  * breaks it says so and ends itself: a fresh process is the one way back, hence nothing is ever half reconnected.
- * Arguments: <uri> <lanes>.
+ * Arguments: <uri> <lanes> <FFI library or auto>.
  */
 import { ownFailure } from './failure-data.ts'
 import { CallFailure, type Lane, Lanes, Opener } from './ffi/connection.ts'
 import { registerEventLoop, runEventLoop, subscribe } from './ffi/events.ts'
-import { FfiNapi } from './ffi/ffi-napi.ts'
+import { loadFfi } from './ffi/load.ts'
+import type { FfiName } from './ffi/native.ts'
 import { operations } from './ffi/operations.ts'
 import type { FromChild, LibvirtFailure, ToChild } from './port.ts'
 
@@ -60,21 +61,22 @@ async function connect(opener: Opener): Promise<void> {
   }
 }
 
-function main(uri: string, laneCount: number): void {
-  const native = new FfiNapi()
+function main(uri: string, laneCount: number, wanted: FfiName | 'auto'): void {
+  const { native, ffi, passedOver } = loadFfi(wanted)
+  send({ t: 'started', ffi, passedOver })
   registerEventLoop(native)
   runEventLoop(native).catch((error: unknown) => lost(String(error)))
   const opener = new Opener(native, uri)
   const lanes = new Lanes(opener, laneCount, () => performance.now())
   process.on('message', (message: ToChild) => {
-    if (message.t === 'ping') send({ t: 'pong' })
+    if (message.t === 'ping') send({ t: 'pong', rssBytes: process.memoryUsage.rss() })
     else void answer(lanes, message)
   })
   process.on('disconnect', die)
   void connect(opener)
 }
 
-const [uri, lanes] = process.argv.slice(2)
-if (uri === undefined || !process.send)
+const [uri, lanes, wanted] = process.argv.slice(2)
+if (uri === undefined || wanted === undefined || !process.send)
   throw new Error('this file is the libvirt backend process; it is started by superviseLibvirt')
-main(uri, Number(lanes))
+main(uri, Number(lanes), wanted as FfiName | 'auto')

@@ -1,5 +1,6 @@
 /** What we need of a domain's XML, read back tolerantly: a user's own domain may hold anything. */
 import { SkerryError } from '@skerry/contract'
+import { type Iotune, iotuneNames } from './domain-spec.ts'
 import { findMark, type Mark } from './mark.ts'
 import { at, childrenNamed, readXml, type XmlElement } from './xml/document.ts'
 
@@ -12,6 +13,8 @@ export interface ParsedDisk {
   serial: string | null
   bootOrder: number | null
   readonly: boolean
+  /** Absent: as fast as it is. */
+  iotune?: Iotune
 }
 
 export interface ParsedNic {
@@ -66,6 +69,13 @@ function integer(text: string | null): number | null {
 }
 const order = (node: XmlElement): number | null => integer(attribute(at(node, 'boot'), 'order'))
 
+/** libvirt says 0 where there is no limit. */
+function iotuneOf(node: XmlElement | undefined): Pick<ParsedDisk, 'iotune'> {
+  const limits = iotuneNames.map(([key, name]) => [key, integer(textOf(node && at(node, name)))] as const)
+  const set = limits.filter(([, limit]) => limit)
+  return set.length > 0 ? { iotune: Object.fromEntries(set) } : {}
+}
+
 const disk = (node: XmlElement): ParsedDisk => ({
   device: node.attributes['device'] ?? 'disk',
   file: attribute(at(node, 'source'), 'file'),
@@ -74,6 +84,7 @@ const disk = (node: XmlElement): ParsedDisk => ({
   serial: textOf(at(node, 'serial')),
   bootOrder: order(node),
   readonly: at(node, 'readonly') !== undefined,
+  ...iotuneOf(at(node, 'iotune')),
 })
 
 const nic = (node: XmlElement): ParsedNic => ({
@@ -110,8 +121,10 @@ function serial(devices: XmlElement | undefined): ParsedDomain['serial'] {
 }
 
 /** Reads a domain's XML. Fails with `invalid-argument` on what is not a domain with a name. */
-export function parseDomain(xml: string): ParsedDomain {
-  const root = readXml(xml)
+export const parseDomain = (xml: string): ParsedDomain => domainIn(readXml(xml))
+
+/** As `parseDomain`, of XML that was read already. */
+export function domainIn(root: XmlElement): ParsedDomain {
   const name = textOf(at(root, 'name'))
   if (root.name !== 'domain' || !name) throw new SkerryError('invalid-argument', 'this XML is not a domain with a name')
   const memory = at(root, 'memory')

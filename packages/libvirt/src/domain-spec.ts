@@ -2,6 +2,26 @@
 import { SkerryError } from '@skerry/contract'
 import type { Mark } from './mark.ts'
 
+/** How fast a disk may be at most, for qemu to hold it back. Of a measure either the sum or the two directions; absent: as fast as it is. */
+export interface Iotune {
+  totalBytesPerSec?: number
+  readBytesPerSec?: number
+  writeBytesPerSec?: number
+  totalIops?: number
+  readIops?: number
+  writeIops?: number
+}
+
+/** How libvirt calls them, in XML and in parameters. */
+export const iotuneNames = [
+  ['totalBytesPerSec', 'total_bytes_sec'],
+  ['readBytesPerSec', 'read_bytes_sec'],
+  ['writeBytesPerSec', 'write_bytes_sec'],
+  ['totalIops', 'total_iops_sec'],
+  ['readIops', 'read_iops_sec'],
+  ['writeIops', 'write_iops_sec'],
+] as const satisfies readonly (readonly [keyof Iotune, string])[]
+
 export interface DiskSpec {
   file: string
   format: 'qcow2' | 'raw'
@@ -12,6 +32,7 @@ export interface DiskSpec {
   bootOrder?: number
   cache?: 'none' | 'writeback' | 'writethrough' | 'directsync' | 'unsafe'
   readonly?: boolean
+  iotune?: Iotune
 }
 
 export interface CdromSpec {
@@ -19,6 +40,8 @@ export interface CdromSpec {
   file?: string
   /** `sda`, `sdb`, … */
   target: string
+  /** default `sata`; `scsi` hangs on a virtio-scsi controller of its own */
+  bus?: 'sata' | 'scsi'
   bootOrder?: number
 }
 
@@ -48,10 +71,14 @@ export interface DomainSpec {
   memoryBytes: number
   disks: readonly DiskSpec[]
   cdroms?: readonly CdromSpec[]
+  /** A raw file that the guest may read and not write, and from which it does not boot. */
+  configDrive?: { file: string; target: string }
   nics: readonly NicSpec[]
   serial?: SerialSpec
   vnc?: VncSpec
   guestAgent?: boolean
+  /** Ports on its bus for what it has on virtio and for what may be plugged in while it runs; libvirt leaves only one free. */
+  ports?: number
   /** Direct kernel boot; without it the guest boots by the boot orders. */
   kernel?: { file: string; initrd?: string; commandLine?: string }
   mark?: Mark
@@ -82,7 +109,31 @@ function unique(what: string, values: readonly string[]): void {
   }
 }
 
-function checkNic(nic: NicSpec): void {
+/** Throws `invalid-argument` on a limit that libvirt takes for another or for none. */
+export function checkIotune(iotune: Iotune): void {
+  for (const [name, value] of Object.entries(iotune)) need(Number.isSafeInteger(value) && value > 0, `${name} of a disk`, value)
+  const { totalBytesPerSec, readBytesPerSec, writeBytesPerSec, totalIops, readIops, writeIops } = iotune
+  const bytesTwice = totalBytesPerSec !== undefined && (readBytesPerSec ?? writeBytesPerSec) !== undefined
+  need(!bytesTwice, 'bandwidth in sum beside one of a direction', iotune)
+  need(!(totalIops !== undefined && (readIops ?? writeIops) !== undefined), 'IOPS in sum beside those of a direction', iotune)
+}
+
+/** Throws `invalid-argument` on a disk that no domain can have. */
+export function checkDisk(disk: DiskSpec): void {
+  path('disk file', disk.file)
+  need(/^vd[a-z]{1,2}$/.test(disk.target), 'disk target', disk.target)
+  if (disk.volumeUuid !== undefined) need(UUID.test(disk.volumeUuid), 'volume uuid', disk.volumeUuid)
+  if (disk.iotune) checkIotune(disk.iotune)
+}
+
+/** Throws `invalid-argument` on a CD drive that no domain can have. */
+export function checkCdrom(cdrom: CdromSpec): void {
+  path('cdrom file', cdrom.file)
+  need(/^sd[a-z]$/.test(cdrom.target), 'cdrom target', cdrom.target)
+}
+
+/** Throws `invalid-argument` on a network card that no domain can have. */
+export function checkNic(nic: NicSpec): void {
   need(MAC.test(nic.mac), 'MAC address', nic.mac)
   // The lowest bit of the first byte says multicast.
   need((Number.parseInt(nic.mac.slice(0, 2), 16) & 1) === 0, 'multicast MAC address', nic.mac)
@@ -110,15 +161,14 @@ export function checkSpec(spec: DomainSpec): void {
     spec.memoryBytes,
   )
   need(spec.type === 'kvm' || !spec.cpuMode.startsWith('host-'), 'CPU mode without KVM', spec.cpuMode)
-  for (const disk of spec.disks) {
-    path('disk file', disk.file)
-    need(/^vd[a-z]{1,2}$/.test(disk.target), 'disk target', disk.target)
-    if (disk.volumeUuid !== undefined) need(UUID.test(disk.volumeUuid), 'volume uuid', disk.volumeUuid)
-  }
-  for (const cdrom of spec.cdroms ?? []) {
-    path('cdrom file', cdrom.file)
-    need(/^sd[a-z]$/.test(cdrom.target), 'cdrom target', cdrom.target)
-  }
+  need(
+    spec.ports === undefined || (Number.isInteger(spec.ports) && spec.ports >= 0 && spec.ports <= 64),
+    'number of ports',
+    spec.ports,
+  )
+  for (const disk of spec.disks) checkDisk(disk)
+  if (spec.configDrive) checkDisk({ ...spec.configDrive, format: 'raw' })
+  for (const cdrom of spec.cdroms ?? []) checkCdrom(cdrom)
   for (const nic of spec.nics) checkNic(nic)
   if (spec.serial?.type === 'unix') path('serial socket', spec.serial.path)
   path('serial log', spec.serial?.logFile)
@@ -131,7 +181,7 @@ export function checkSpec(spec: DomainSpec): void {
   unique('boot order', orders.map(String))
   unique(
     'target',
-    [...spec.disks, ...(spec.cdroms ?? [])].map((d) => d.target),
+    [...spec.disks, ...(spec.cdroms ?? []), ...(spec.configDrive ? [spec.configDrive] : [])].map((d) => d.target),
   )
   unique(
     'MAC address',

@@ -1,9 +1,14 @@
 /** Domain XML from data. Format: libvirt.org/formatdomain.html, as libvirt 9.0 accepts it; machine q35, x86_64. */
 import {
   type CdromSpec,
+  checkCdrom,
+  checkDisk,
+  checkNic,
   checkSpec,
   type DiskSpec,
   type DomainSpec,
+  type Iotune,
+  iotuneNames,
   type NicSpec,
   type SerialSpec,
   type VncSpec,
@@ -19,11 +24,19 @@ export const diskSerial = (volumeUuid: string): string => volumeUuid.slice(0, 20
 
 const bootOrder = (order: number | undefined) => order !== undefined && element('boot', { order })
 
+export const iotuneElement = (iotune: Iotune): XmlElement =>
+  element(
+    'iotune',
+    {},
+    iotuneNames.map(([key, name]) => iotune[key] !== undefined && element(name, {}, String(iotune[key]))),
+  )
+
 const disk = (d: DiskSpec): XmlElement =>
   element('disk', { type: 'file', device: 'disk' }, [
     element('driver', { name: 'qemu', type: d.format, cache: d.cache ?? 'none', discard: 'unmap' }),
     element('source', { file: d.file }),
     element('target', { dev: d.target, bus: 'virtio' }),
+    d.iotune && iotuneElement(d.iotune),
     d.readonly && element('readonly'),
     d.volumeUuid !== undefined && element('serial', {}, diskSerial(d.volumeUuid)),
     bootOrder(d.bootOrder),
@@ -33,7 +46,7 @@ const cdrom = (c: CdromSpec): XmlElement =>
   element('disk', { type: 'file', device: 'cdrom' }, [
     element('driver', { name: 'qemu', type: 'raw' }),
     c.file !== undefined && element('source', { file: c.file }),
-    element('target', { dev: c.target, bus: 'sata' }),
+    element('target', { dev: c.target, bus: c.bus ?? 'sata' }),
     element('readonly'),
     bootOrder(c.bootOrder),
   ])
@@ -85,6 +98,52 @@ function os(kernel: DomainSpec['kernel']): XmlElement {
   ])
 }
 
+/** The XML of one disk, to plug it into a running domain or to take it out. Throws as `domainXml`. */
+export function diskXml(spec: DiskSpec): string {
+  checkDisk(spec)
+  return writeXml(disk(spec))
+}
+
+/** The XML of one network card, to plug it into a running domain or to take it out. Throws as `domainXml`. */
+export function nicXml(spec: NicSpec): string {
+  checkNic(spec)
+  return writeXml(nic(spec))
+}
+
+/** The XML of one CD drive, to change what is in it while its domain runs. Throws as `domainXml`. */
+export function cdromXml(spec: CdromSpec): string {
+  checkCdrom(spec)
+  return writeXml(cdrom(spec))
+}
+
+/** libvirt's own default for this bus is an emulated LSI card, which few guests of today have a driver for. */
+const scsiController = (cdroms: readonly CdromSpec[]) =>
+  cdroms.some((c) => c.bus === 'scsi') && element('controller', { type: 'scsi', index: 0, model: 'virtio-scsi' })
+
+/**
+ * The XML of the moment from which a running domain writes into other files (`domainSnapshotDisks`). `disks`: all that it has, by their
+ * targets, with the new file of each that moves.
+ */
+export function snapshotXml(disks: readonly { target: string; file?: string }[]): string {
+  for (const { target, file } of disks) if (file !== undefined) checkDisk({ target, file, format: 'qcow2' })
+  const moved = disks.map(({ target, file }) =>
+    file === undefined
+      ? element('disk', { name: target, snapshot: 'no' })
+      : element('disk', { name: target, snapshot: 'external', type: 'file' }, [
+          element('driver', { type: 'qcow2' }),
+          element('source', { file }),
+        ]),
+  )
+  return writeXml(element('domainsnapshot', {}, [element('disks', {}, moved)]))
+}
+
+/** Empty ports, for what is plugged in later. libvirt takes the first controller that is named for the root of them all. */
+function ports(count: number): XmlElement[] {
+  if (count === 0) return []
+  const port = () => element('controller', { type: 'pci', model: 'pcie-root-port' })
+  return [element('controller', { type: 'pci', index: 0, model: 'pcie-root' }), ...Array.from({ length: count }, port)]
+}
+
 /** The XML of a domain. Throws `invalid-argument` on values that make no sound domain or that XML cannot carry. */
 export function domainXml(spec: DomainSpec): string {
   checkSpec(spec)
@@ -103,16 +162,22 @@ export function domainXml(spec: DomainSpec): string {
       element('clock', { offset: 'utc' }),
       element('on_poweroff', {}, 'destroy'),
       element('on_reboot', {}, 'restart'),
-      element('on_crash', {}, 'destroy'),
+      // What a panicked guest shows on its console stays to be seen, until somebody stops, reboots or starts it.
+      element('on_crash', {}, 'preserve'),
       element('devices', {}, [
+        ...ports(spec.ports ?? 0),
+        scsiController(spec.cdroms ?? []),
         ...spec.disks.map(disk),
         ...(spec.cdroms ?? []).map(cdrom),
+        spec.configDrive && disk({ ...spec.configDrive, format: 'raw', readonly: true }),
         ...spec.nics.map(nic),
         spec.serial && serial(spec.serial),
         spec.guestAgent && guestAgent(),
         ...(spec.vnc ? vnc(spec.vnc) : []),
         randomness(),
         element('memballoon', { model: 'virtio' }),
+        // Without it a panic looks like a guest that runs.
+        element('panic', { model: 'isa' }),
       ]),
     ]),
   )

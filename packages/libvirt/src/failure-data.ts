@@ -12,6 +12,8 @@ export const libvirtCodes = {
   noDomain: 42,
   operationInvalid: 55,
   noDomainMetadata: 80,
+  operationUnsupported: 84,
+  deviceMissing: 99,
 } as const
 
 /** A failure of our own side carries libvirt code 0. */

@@ -11,11 +11,13 @@ export interface Mark {
   uuid: string
   /** `<incarnation>.<seq>` of the desired document that this definition was made from. */
   generation: string
-  /** The document's content hash. */
+  /** Hash of the definition. */
   hash: string
+  /** Hash of what only the next start can change of it; absent: all of it. */
+  base?: string
 }
 
-const attributes = (mark: Mark) => ({ uuid: mark.uuid, generation: mark.generation, hash: mark.hash })
+const attributes = (mark: Mark) => ({ uuid: mark.uuid, generation: mark.generation, hash: mark.hash, base: mark.base })
 
 /** The element as it stands inside a domain's metadata. */
 export const markElement = (mark: Mark): XmlElement =>
@@ -32,8 +34,9 @@ function markOf(node: XmlElement, namespaceOptional: boolean): Mark | null {
   const [prefix, local] = node.name.includes(':') ? node.name.split(':', 2) : ['', node.name]
   const declared = node.attributes[prefix ? `xmlns:${prefix}` : 'xmlns']
   if (local !== 'vm' || (declared ?? (namespaceOptional ? markNamespace : '')) !== markNamespace) return null
-  const { uuid, generation, hash } = node.attributes
-  return uuid === undefined || generation === undefined || hash === undefined ? null : { uuid, generation, hash }
+  const { uuid, generation, hash, base } = node.attributes
+  if (uuid === undefined || generation === undefined || hash === undefined) return null
+  return { uuid, generation, hash, ...(base === undefined ? {} : { base }) }
 }
 
 /** The mark in a domain's `<metadata>`; null when there is none, or it lacks a field. */

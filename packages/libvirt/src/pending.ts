@@ -49,6 +49,11 @@ export class PendingCalls {
     }
   }
 
+  /** Whether the backend is at work on a call. */
+  anySent(): boolean {
+    return [...this.#entries.values()].some((entry) => entry.sent)
+  }
+
   resolve(id: number, result: unknown): void {
     this.#take(id)?.settle?.({ result })
   }

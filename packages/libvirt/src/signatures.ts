@@ -1,6 +1,6 @@
 /**
  * The C functions of libvirt that we call, each declared once: name, arguments, result, who frees what. Every FFI backend
- * (ffi-napi now, koffi later) binds itself from this table; it holds no code. Source: libvirt 9.0 headers (libvirt-host.h,
+ * (ffi-napi, koffi) binds itself from this table; it holds no code. Source: libvirt 9.0 headers (libvirt-host.h,
  * libvirt-domain.h, libvirt-event.h, virterror.h), whose ABI is stable since 1.0 for all that is named here.
  */
 
@@ -17,11 +17,13 @@ export const outSizes = {
   'out:block-stats': 40,
   /** struct _virDomainInterfaceStats: 8 long long. */
   'out:interface-stats': 64,
+  /** struct _virDomainBlockJobInfo: int type; ulong bandwidth; 2 u64. */
+  'out:block-job': 32,
 } as const
 
 export type OutKind = keyof typeof outSizes
-/** `string` is copied and NUL-terminated by the backend and lives until the call ends; `string?` may be null. */
-export type InKind = 'pointer' | 'string' | 'string?' | 'int' | 'uint' | 'size'
+/** `bytes` are read by the callee. `string` is copied and NUL-terminated by the backend and lives until the call ends; `string?` may be null. */
+export type InKind = 'pointer' | 'string' | 'string?' | 'bytes' | 'int' | 'uint' | 'size'
 /** `string:owned` is copied, then freed with libc's free; `string:borrowed` belongs to libvirt. */
 export type ReturnKind = 'void' | 'int' | 'pointer' | 'string:owned' | 'string:borrowed'
 
@@ -76,6 +78,19 @@ export const signatures = {
   virDomainGetInfo: { args: ['pointer', 'out:domain-info'], returns: 'int' },
   virDomainBlockStats: { args: ['pointer', 'string', 'out:block-stats', 'size'], returns: 'int' },
   virDomainInterfaceStats: { args: ['pointer', 'string', 'out:interface-stats', 'size'], returns: 'int' },
+  virDomainAttachDeviceFlags: { args: ['pointer', 'string', 'uint'], returns: 'int' },
+  virDomainDetachDeviceFlags: { args: ['pointer', 'string', 'uint'], returns: 'int' },
+  virDomainUpdateDeviceFlags: { args: ['pointer', 'string', 'uint'], returns: 'int' },
+  /** Bandwidths and sizes are 64 bits wide, as size_t is. */
+  virDomainBlockRebase: { args: ['pointer', 'string', 'string?', 'size', 'uint'], returns: 'int' },
+  virDomainBlockCommit: { args: ['pointer', 'string', 'string?', 'string?', 'size', 'uint'], returns: 'int' },
+  virDomainGetBlockJobInfo: { args: ['pointer', 'string', 'out:block-job', 'uint'], returns: 'int' },
+  virDomainBlockJobAbort: { args: ['pointer', 'string', 'uint'], returns: 'int' },
+  virDomainBlockResize: { args: ['pointer', 'string', 'size', 'uint'], returns: 'int' },
+  /** A list of typed parameters, and how many. */
+  virDomainSetBlockIoTune: { args: ['pointer', 'string', 'bytes', 'int', 'uint'], returns: 'int' },
+  virDomainSnapshotCreateXML: { args: ['pointer', 'string', 'uint'], returns: 'pointer', free: 'virDomainSnapshotFree' },
+  virDomainSnapshotFree: { args: ['pointer'], returns: 'int' },
   virDomainGetMetadata: { args: ['pointer', 'int', 'string?', 'uint'], returns: 'string:owned' },
   virDomainSetMetadata: { args: ['pointer', 'int', 'string?', 'string?', 'string?', 'uint'], returns: 'int' },
 
@@ -94,13 +109,23 @@ export const callbackSignatures = {
   lifecycle: { args: ['pointer', 'pointer', 'int', 'int', 'pointer'], returns: 'int' },
   /** virConnectDomainEventGenericCallback(conn, dom, opaque). */
   reboot: { args: ['pointer', 'pointer', 'pointer'], returns: 'void' },
+  /** virConnectDomainEventDeviceRemovedCallback(conn, dom, devAlias, opaque). */
+  deviceRemoved: { args: ['pointer', 'pointer', 'pointer', 'pointer'], returns: 'void' },
   /** virConnectCloseFunc(conn, reason, opaque). */
   close: { args: ['pointer', 'int', 'pointer'], returns: 'void' },
 } as const
 
 export type CallbackName = keyof typeof callbackSignatures
 
-type InputOf<K, P> = K extends 'string' ? string : K extends 'string?' ? string | null : K extends 'pointer' ? P : number
+type InputOf<K, P> = K extends 'string'
+  ? string
+  : K extends 'string?'
+    ? string | null
+    : K extends 'pointer'
+      ? P
+      : K extends 'bytes'
+        ? Buffer
+        : number
 type InputsOf<A extends readonly unknown[], P> = A extends readonly [infer H, ...infer R]
   ? H extends OutKind
     ? InputsOf<R, P>

@@ -77,6 +77,8 @@ export type LifecycleName =
   | 'pmsuspended'
   /** The machine was reset while its domain runs on: an event of libvirt's own kind (VIR_DOMAIN_EVENT_ID_REBOOT). */
   | 'rebooted'
+  /** A guest has let go of a device that was taken from its running domain; the detail is libvirt's alias of it. */
+  | 'deviceRemoved'
 
 /** The words for a lifecycle event; null for one that this version does not know. */
 export function lifecycleWords(event: number, detail: number): { event: LifecycleName; detail: string } | null {

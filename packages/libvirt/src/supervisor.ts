@@ -6,6 +6,7 @@
 import { type Child, type ChildOptions, libvirtChildPath, startChild } from './child-process.ts'
 import { type LibvirtClock, systemClock } from './clock.ts'
 import { disconnectedError } from './failure.ts'
+import type { FfiName } from './ffi/native.ts'
 import { PendingCalls } from './pending.ts'
 import type { Calls, FromChild, Libvirt, LibvirtState, LifecycleEvent, Operation } from './port.ts'
 import { Subscribers } from './subscribers.ts'
@@ -17,6 +18,8 @@ export interface SuperviseOptions {
   childPath?: string
   /** Calls that may run at the same time. */
   lanes?: number
+  /** The FFI library that the backend runs on; `auto` (default): the first that loads. */
+  ffi?: FfiName | 'auto'
   env?: Record<string, string>
   log?: (text: string) => void
   clock?: LibvirtClock
@@ -27,9 +30,19 @@ export interface SuperviseOptions {
   silentMs?: number
   /** While connecting, calls wait; after this they fail at once until the connection stands. */
   patienceMs?: number
+  /** A backend that takes more memory is replaced as soon as no call is under way: FFI leaks some 0.2 KB a call. */
+  maxRssBytes?: number
 }
 
-const defaults = { lanes: 8, stuckAfterMs: 10_000, pingEveryMs: 2_000, silentMs: 10_000, patienceMs: 5_000 }
+const defaults = {
+  lanes: 8,
+  ffi: 'auto' as const,
+  stuckAfterMs: 10_000,
+  pingEveryMs: 2_000,
+  silentMs: 10_000,
+  patienceMs: 5_000,
+  maxRssBytes: 256 * 1024 ** 2,
+}
 const FIRST_RESTART_MS = 50
 const SLOWEST_RESTART_MS = 5_000
 
@@ -43,10 +56,13 @@ export class SupervisedLibvirt implements Libvirt {
   #phase: 'connecting' | 'connected' | 'disconnected' | 'closed' = 'connecting'
   #reason = 'the backend is starting'
   #told: LibvirtState | null = null
+  #ffi: FfiName | null = null
   #restartMs = FIRST_RESTART_MS
   #heard = 0
   /** This process killed the backend, so its end is no surprise. */
   #killed = false
+  /** It has grown too large: new calls wait for the next one. */
+  #outgrown = false
   #exited: (() => void) | null = null
   #cancels: { patience?: () => void; ping?: () => void; restart?: () => void } = {}
 
@@ -65,6 +81,11 @@ export class SupervisedLibvirt implements Libvirt {
   /** The backend's process id, for diagnosis. */
   get childPid(): number | undefined {
     return this.#child?.pid
+  }
+
+  /** The FFI library of the backend; null before it has said so. */
+  get ffi(): FfiName | null {
+    return this.#ffi
   }
 
   call<K extends Operation>(op: K, args: Calls[K]['args'], { timeoutMs }: { timeoutMs: number }): Promise<Calls[K]['result']> {
@@ -128,9 +149,25 @@ export class SupervisedLibvirt implements Libvirt {
     if (message.t === 'reply') this.#pending.resolve(message.id, message.result)
     else if (message.t === 'failed') this.#pending.fail(message.id, message.failure)
     else if (message.t === 'lifecycle') this.#lifecycle.notify({ ...message.event, at: this.#options.clock.wall() })
+    else if (message.t === 'started') this.#runsOn(message)
     else if (message.t === 'connected') this.#connected()
     else if (message.t === 'unreachable') this.#disconnect(message.failure.message)
     else if (message.t === 'lost') this.#disconnect(message.reason)
+    else if (message.t === 'pong') this.#weigh(message.rssBytes)
+    if (this.#outgrown && !this.#pending.anySent()) this.#kill('has grown too large')
+  }
+
+  /** What did not load is told once, not at each restart. */
+  #runsOn({ ffi, passedOver }: Extract<FromChild, { t: 'started' }>): void {
+    if (this.#ffi === ffi) return
+    this.#ffi = ffi
+    if (passedOver.length > 0) this.#options.log(`libvirt backend: runs on ${ffi}; did not load: ${passedOver.join('; ')}\n`)
+  }
+
+  #weigh(rssBytes: number): void {
+    if (this.#phase !== 'connected' || rssBytes <= this.#options.maxRssBytes) return
+    this.#outgrown = true
+    this.#enter('connecting', `the backend has grown to ${rssBytes} bytes and is replaced`)
   }
 
   #connected(): void {
@@ -148,8 +185,12 @@ export class SupervisedLibvirt implements Libvirt {
   }
 
   #killStuck(reason: string): void {
-    this.#options.log(`libvirt backend: ${reason}; it is killed and started again\n`)
     this.#enter('connecting', reason)
+    this.#kill(reason)
+  }
+
+  #kill(reason: string): void {
+    this.#options.log(`libvirt backend: ${reason}; it is killed and started again\n`)
     this.#tell('restarting')
     this.#pending.failSent(reason)
     this.#killed = true
@@ -164,7 +205,7 @@ export class SupervisedLibvirt implements Libvirt {
     this.#exited?.()
     if (this.#phase === 'closed') return
     if (!this.#killed) this.#endedByItself(`the libvirt backend ended: ${reason}`)
-    this.#killed = false
+    this.#killed = this.#outgrown = false
     this.#cancels.restart = this.#options.clock.after(this.#restartMs, () => this.#start())
     this.#restartMs = Math.min(this.#restartMs * 2, SLOWEST_RESTART_MS)
   }

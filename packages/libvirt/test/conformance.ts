@@ -12,6 +12,7 @@ import {
 } from '../src/index.ts'
 import { element, writeXml } from '../src/xml/document.ts'
 import { gather } from './gather.ts'
+import { marksBoth } from './marks.ts'
 
 export interface Subject {
   open(): Libvirt
@@ -76,6 +77,13 @@ export function conformance(title: string, { open, type }: Subject): void {
       expect(await event(domain.uuid, 'defined', 'added')).toMatchObject({ name: domain.name, at: expect.any(Number) })
     })
 
+    it('lists only domains of the uuids or names that it is asked for', async () => {
+      const [a, b] = [await define(), await define(), await define()] as const
+      const only = { uuids: [a.uuid], names: [b.name] }
+      const found = (await libvirt.call('listDomains', { only }, within)).map(({ uuid }) => uuid)
+      expect(found.sort()).toEqual([a.uuid, b.uuid].sort())
+    })
+
     it('takes a second definition of the same domain as an update', async () => {
       const domain = await define()
       await libvirt.call('domainDefineXml', { xml: definition(type, domain.uuid, domain.name) }, within)
@@ -106,6 +114,16 @@ export function conformance(title: string, { open, type }: Subject): void {
         code: 'hypervisor-failed',
         details: { domainUuid: domain.uuid, message: expect.stringContaining('already running') },
       })
+    })
+
+    it('says of a domain that was undefined while it runs that it has no definition, until it has one again', async () => {
+      const { uuid, name } = await define()
+      await libvirt.call('domainCreate', { uuid }, within)
+      expect(await row(uuid)).toMatchObject({ persistent: true })
+      await libvirt.call('domainUndefine', { uuid }, within)
+      expect(await row(uuid)).toMatchObject({ persistent: false, state: 'running' })
+      await libvirt.call('domainDefineXml', { xml: definition(type, uuid, name) }, within)
+      expect(await row(uuid)).toMatchObject({ persistent: true, state: 'running' })
     })
 
     it('suspends and resumes', async () => {
@@ -238,8 +256,7 @@ export function conformance(title: string, { open, type }: Subject): void {
       await set('1.1')
       const mark = await set('1.2')
       expect(parseDomain(await libvirt.call('domainXml', { uuid }, within)).mark).toEqual(mark)
-      await libvirt.call('domainSetMetadata', { uuid, ...markMetadata(mark), xml: null }, within)
-      expect(await libvirt.call('domainGetMetadata', { uuid, uri: markNamespace }, within)).toBeNull()
+      await marksBoth(libvirt, mark)
     })
 
     it('runs many calls at once and answers each with its own result', async () => {

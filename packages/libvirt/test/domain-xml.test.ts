@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type DomainSpec, domainXml, markMetadata, parseDomain, parseMark } from '../src/index.ts'
+import { type DomainSpec, domainXml, type Iotune, markMetadata, parseDomain, parseMark } from '../src/index.ts'
 import { element, readXml, writeXml, type XmlElement } from '../src/xml/document.ts'
 import { full, goldenSpecs, minimal, vmUuid } from './specs.ts'
 
@@ -37,6 +37,20 @@ const oneLine = hostile.map((text) => text.replace(/[/\r\n]/g, '_'))
 describe('domain XML', () => {
   it.each(Object.entries(goldenSpecs))('of the spec %s is exactly the golden file', async (name, spec) => {
     await expect(domainXml(spec)).toMatchFileSnapshot(golden(name))
+  })
+
+  it('says how fast a disk may be, and refuses what would be no limit or two of a kind', () => {
+    const disk = { file: '/a', format: 'raw' as const, target: 'vda' }
+    const of = (iotune: Iotune) => parseDomain(domainXml({ ...minimal, disks: [{ ...disk, iotune }] })).disks[0]?.iotune
+    const both = { readBytesPerSec: 1, writeBytesPerSec: Number.MAX_SAFE_INTEGER, totalIops: 3 }
+    expect([of(both), of({})]).toEqual([both, undefined])
+    for (const bad of [
+      { totalIops: 0 },
+      { readIops: 1.5 },
+      { totalIops: 1, writeIops: 1 },
+      { totalBytesPerSec: 1, readBytesPerSec: 1 },
+    ])
+      expect(() => of(bad)).toThrow('a domain cannot have this')
   })
 
   it('reads back as what it was built from', () => {
@@ -99,7 +113,7 @@ describe('domain XML', () => {
     })
     fc.assert(
       fc.property(spec, ({ name, title, description, file, generation, hash }) => {
-        const mark = { uuid: vmUuid, generation, hash }
+        const mark = { uuid: vmUuid, generation, hash, base: hash }
         const path = `/vols/${file}`
         const built: DomainSpec = {
           ...full,

@@ -1,8 +1,20 @@
 import { describe, expect, it } from 'vitest'
-import { domainXml, fakeLibvirt, type LibvirtClock, type LibvirtState, type LifecycleEvent } from '../src/index.ts'
+import {
+  diskXml,
+  domainXml,
+  fakeLibvirt,
+  type LibvirtClock,
+  type LibvirtState,
+  type LifecycleEvent,
+  parseDomain,
+} from '../src/index.ts'
+import { chainsDisks } from './chains.ts'
+import { changesMedia, plugsDisks } from './disks.ts'
+import { limitsDisks } from './limits.ts'
+import { plugsNics } from './nics.ts'
 import { full, minimal, vmUuid } from './specs.ts'
 
-const within = { timeoutMs: 1_000 }
+const within = { timeoutMs: 20_000 }
 const uuid = vmUuid
 
 async function withDomain(options: Parameters<typeof fakeLibvirt>[0] = {}) {
@@ -150,5 +162,85 @@ describe('the fake libvirt', () => {
     await expect(fake.call('domainInterfaceStats', { uuid, device: 'tap9' }, within)).rejects.toMatchObject({
       code: 'hypervisor-failed',
     })
+  })
+
+  describe('disks of a running guest', () => {
+    const root = { file: '/pool/root.qcow2', format: 'qcow2' as const, target: 'vda', bootOrder: 1 }
+    const started = async () => {
+      const fake = fakeLibvirt()
+      const events: LifecycleEvent[] = []
+      fake.onLifecycle((e) => events.push(e))
+      await fake.call('domainDefineXml', { xml: domainXml({ ...minimal, disks: [root] }) }, within)
+      await fake.call('domainCreate', { uuid }, within)
+      const disks = async () => parseDomain(await fake.call('domainXml', { uuid }, within)).disks.map((d) => d.target)
+      return { fake, disks, told: () => events.map((e) => `${e.event}:${e.detail}`) }
+    }
+
+    it('are plugged in and asked for as libvirt does it, and go when the guest lets go of them', async () => {
+      const { fake, disks, told } = await started()
+      const letGo = fake.guestsKeepDevices()
+      const asked = await plugsDisks(fake, uuid, ['/pool/a.qcow2', '/pool/b.qcow2'])
+      const xml = diskXml({ file: '/pool/a.qcow2', format: 'qcow2', target: asked })
+      await expect(fake.call('domainDetachDevice', { uuid, xml, affect: 'live' }, within)).rejects.toMatchObject({
+        details: { message: expect.stringContaining('already in the process of unplug') },
+      })
+      letGo()
+      expect(await disks()).toEqual(['vda', 'vdc'])
+      expect(told()).toContain(`deviceRemoved:${asked}`)
+      await fake.call('domainDetachDevice', { uuid, xml: xml.replaceAll(asked, 'vdc'), affect: 'live' }, within)
+      expect(await disks()).toEqual(['vda'])
+    })
+
+    it('may be CD drives, whose media are changed while it runs', async () => {
+      const fake = fakeLibvirt()
+      const drive = { target: 'sda', bus: 'scsi' as const, bootOrder: 2 }
+      await fake.call('domainDefineXml', { xml: domainXml({ ...minimal, disks: [root], cdroms: [drive] }) }, within)
+      await fake.call('domainCreate', { uuid }, within)
+      await changesMedia(fake, uuid, { drive, files: ['/pool/one.iso', '/pool/two.iso'] })
+      const xml = diskXml({ file: '/pool/a.qcow2', format: 'qcow2', target: 'vda' })
+      await expect(fake.call('domainChangeMedia', { uuid, xml, affect: 'live' }, within)).rejects.toMatchObject({
+        details: { libvirtCode: 84 },
+      })
+    })
+
+    it('may be network cards, which go when the guest lets go of them', async () => {
+      const { fake, told } = await started()
+      const letGo = fake.guestsKeepDevices()
+      const nic = { mac: 'fa:00:00:00:00:01', bridge: 'br0', tap: 'sktp1' }
+      await plugsNics(fake, uuid, nic)
+      letGo()
+      expect([fake.domain(uuid).nics, told().at(-1)]).toEqual([[], `deviceRemoved:${nic.mac}`])
+    })
+
+    it('are held back as libvirtd does it', async () => {
+      const { fake } = await started()
+      await limitsDisks(fake, uuid, 'vda')
+    })
+
+    it('are none of a guest that is off', async () => {
+      const { fake } = await withDomain()
+      const xml = diskXml({ file: '/pool/a.qcow2', format: 'qcow2', target: 'vdb' })
+      for (const op of ['domainAttachDevice', 'domainDetachDevice'] as const)
+        await expect(fake.call(op, { uuid, xml, affect: 'live' }, within)).rejects.toMatchObject({ details: { libvirtCode: 55 } })
+    })
+  })
+
+  it("does with the files of a running guest's disk what the real one does", async () => {
+    const files = new Map<string, { below: string | null; sizeBytes: number }>()
+    const images = {
+      exists: (path: string) => files.has(path),
+      below: (path: string) => files.get(path)?.below ?? null,
+      put: (path: string, below: string | null) => void files.set(path, { sizeBytes: 1024, ...files.get(path), below }),
+      resize: (path: string, sizeBytes: number) => void files.set(path, { below: null, ...files.get(path), sizeBytes }),
+    }
+    const { fake } = await withDomain({ images })
+    await fake.call('domainCreate', { uuid }, within)
+    const put = async (path: string, below: string | null) => images.put(path, below)
+    const below = async (path: string) => images.below(path)
+    await chainsDisks(
+      fake,
+      { uuid, target: 'vdb' },
+      { make: put, below, sizeOf: async (path) => files.get(path)!.sizeBytes, dir: '/pool' },
+    )
   })
 })

@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { requireOrSkip } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   domainXml,
+  ffiNames,
   type LibvirtdHandle,
   type LibvirtState,
   type LifecycleEvent,
@@ -15,24 +18,33 @@ import {
   superviseLibvirt,
 } from '../src/index.ts'
 import { isRunning } from '../src/testing/processes.ts'
+import { chainsDisks } from './chains.ts'
+import { changesMedia, plugsDisks } from './disks.ts'
 import { gather } from './gather.ts'
+import { imagesIn } from './images.ts'
+import { limitsDisks } from './limits.ts'
+import { plugsNics } from './nics.ts'
 import { full, minimal } from './specs.ts'
 
+const run = promisify(execFile)
 const within = { timeoutMs: 30_000 }
 const uuid = '5'.repeat(32)
 const mark = { uuid, generation: '1.42', hash: 'sha256:<"&' }
 
-describe.skipIf(
-  !requireOrSkip('a private libvirtd', {
-    root: true,
-    programs: ['libvirtd', 'virtlogd', 'virsh', 'qemu-system-x86_64', 'unshare', 'nsenter'],
-  }),
-)('a real libvirtd with real qemu', () => {
+describe
+  .skipIf(
+    !requireOrSkip('a private libvirtd', {
+      root: true,
+      programs: ['libvirtd', 'virtlogd', 'virsh', 'qemu-system-x86_64', 'unshare', 'nsenter', 'ip'],
+    }),
+  )
+  .each(ffiNames)('a real libvirtd with real qemu, through %s', (ffi) => {
   let dir: string
   let libvirtd: LibvirtdHandle
   let libvirt: SupervisedLibvirt
   const events = gather<LifecycleEvent>()
   const states = gather<LibvirtState>()
+  const drive = { target: 'sda', bus: 'scsi' as const, bootOrder: 2 }
   const spec = () => ({
     ...minimal,
     uuid,
@@ -41,9 +53,11 @@ describe.skipIf(
     description: 'two\nlines',
     cpuMode: 'maximum' as const,
     disks: [{ file: join(dir, 'disk.raw'), format: 'raw' as const, target: 'vda', volumeUuid: 'f'.repeat(32), bootOrder: 1 }],
+    cdroms: [drive],
     serial: { type: 'unix' as const, path: join(dir, 'serial'), logFile: join(dir, 'serial.log') },
     vnc: { socket: join(dir, 'vnc') },
     guestAgent: true,
+    ports: 33,
     mark,
   })
   const event = (name: string, detail: string, after = 0) =>
@@ -54,7 +68,7 @@ describe.skipIf(
     await writeFile(join(dir, 'disk.raw'), '')
     await truncate(join(dir, 'disk.raw'), 1024 * 1024)
     libvirtd = await startLibvirtd({ dir, hostUuid: '11111111-2222-4333-8444-555555555555', hostname: 'lv-test' })
-    libvirt = superviseLibvirt({ uri: libvirtd.uri, stuckAfterMs: 2_000, patienceMs: 1_000 })
+    libvirt = superviseLibvirt({ uri: libvirtd.uri, ffi, stuckAfterMs: 2_000, patienceMs: 1_000 })
     libvirt.onLifecycle((e) => events.add(e))
     libvirt.onState((s) => states.add(s))
   }, 60_000)
@@ -68,6 +82,7 @@ describe.skipIf(
   it('is private: it has its own host uuid and name, and knows no domain', async () => {
     const info = await libvirt.call('hostInfo', {}, within)
     expect(info).toMatchObject({ hostname: 'lv-test', driver: 'QEMU' })
+    expect(libvirt.ffi).toBe(ffi)
     expect(info.capabilitiesXml).toContain('11111111-2222-4333-8444-555555555555')
     expect(await libvirt.call('listDomains', {}, within)).toEqual([])
   }, 40_000)
@@ -120,6 +135,41 @@ describe.skipIf(
     })
     const pids = Object.values(await libvirtd.qemuPids())
     expect(pids).toHaveLength(1)
+  }, 60_000)
+
+  it('has room for 24 more disks while it runs, and is only asked to let go of one', async () => {
+    const files = Array.from({ length: 24 }, (_, n) => join(dir, `data${n}.raw`))
+    for (const file of files) {
+      await writeFile(file, '')
+      await truncate(file, 1024 * 1024)
+    }
+    expect(await plugsDisks(libvirt, uuid, files)).toBe('vdb')
+  }, 60_000)
+
+  it('puts other media into a CD drive while it runs', async () => {
+    const files = ['one.iso', 'two.iso'].map((name) => join(dir, name)) as [string, string]
+    for (const file of files) {
+      await writeFile(file, '')
+      await truncate(file, 1024 * 1024)
+    }
+    await changesMedia(libvirt, uuid, { drive, files })
+  }, 40_000)
+
+  it('takes a network card while it runs, and is only asked to let go of it', async () => {
+    await run('ip', ['link', 'add', 'sklvbr0', 'type', 'bridge'])
+    try {
+      await plugsNics(libvirt, uuid, { mac: 'fa:00:00:00:00:01', bridge: 'sklvbr0', tap: 'sklvtap0' })
+    } finally {
+      await run('ip', ['link', 'del', 'sklvbr0'])
+    }
+  }, 40_000)
+
+  it('holds a disk back while it runs, as much as is said and no longer', async () => {
+    await limitsDisks(libvirt, uuid, 'vda')
+  }, 40_000)
+
+  it('moves a running disk along chains of files', async () => {
+    await chainsDisks(libvirt, { uuid, target: 'vdz' }, imagesIn(dir))
   }, 60_000)
 
   it('suspends, resumes, resets and presses the power button of a running guest', async () => {

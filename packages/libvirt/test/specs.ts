@@ -42,7 +42,8 @@ export const full: DomainSpec = {
   serial: { type: 'unix', path: '/run/skerry/vm.serial', logFile: '/var/log/skerry/vm.log' },
   vnc: { socket: '/run/skerry/vm.vnc' },
   guestAgent: true,
-  mark: { uuid: vmUuid, generation: '1.42', hash: 'sha256:00ff' },
+  ports: 3,
+  mark: { uuid: vmUuid, generation: '1.42', hash: 'sha256:00ff', base: 'sha256:00aa' },
 }
 
 export const kernelBoot: DomainSpec = {

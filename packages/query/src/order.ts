@@ -1,5 +1,6 @@
 /** Stable order of answers, and the best of many without sorting all of them. */
 import type { Row } from '@skerry/contract'
+import { sorted } from './sort.ts'
 
 export interface Found {
   key: string
@@ -8,7 +9,7 @@ export interface Found {
 export type Order = (a: Found, b: Found) => number
 
 /** Null first, as MySQL sorts; then by value. */
-function compareValues(a: unknown, b: unknown): number {
+export function compareValues(a: unknown, b: unknown): number {
   const left = a ?? null
   const right = b ?? null
   if (left === right) return 0
@@ -17,21 +18,32 @@ function compareValues(a: unknown, b: unknown): number {
   return (left as string) < (right as string) ? -1 : (left as string) > (right as string) ? 1 : 0
 }
 
-/** By the field asked for, then createDate, then key: the same page twice is the same page. */
-export function orderBy(sort: { field: string; descending: boolean } | undefined): Order {
-  const stable: Order = (a, b) =>
-    compareValues(a.row.createDate, b.row.createDate) || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
-  if (!sort) return stable
-  const sign = sort.descending ? -1 : 1
-  return (a, b) => sign * compareValues(a.row[sort.field], b.row[sort.field]) || stable(a, b)
+export interface SortKey {
+  field: string
+  descending: boolean
 }
 
-/** Keeps the first `size` of all that it is shown, in `order`. O(n log size), memory O(size). */
+/** By the fields asked for, then createDate, then key: the same page twice is the same page. */
+export function orderBy(sort: readonly SortKey[] = []): Order {
+  const signed = sort.map(({ field, descending }) => [field, descending ? -1 : 1] as const)
+  return (a, b) => {
+    for (const [field, sign] of signed) {
+      const order = compareValues(a.row[field], b.row[field])
+      if (order !== 0) return sign * order
+    }
+    return compareValues(a.row.createDate, b.row.createDate) || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
+  }
+}
+
+/**
+ * Keeps the first `size` of all that it is shown, in `order`. Once there are so many they are a heap with the last of them on top, so that
+ * each other one costs a comparison, and log `size` where it is kept.
+ */
 export class First {
-  private kept: Found[] = []
-  private worst: Found | undefined
+  private readonly kept: Found[] = []
   private readonly size: number
   private readonly order: Order
+  private heaped = false
 
   constructor(size: number, order: Order) {
     this.size = size
@@ -39,20 +51,39 @@ export class First {
   }
 
   add(found: Found): void {
-    if (this.size === 0 || (this.worst && this.order(found, this.worst) >= 0)) return
-    this.kept.push(found)
-    if (this.kept.length < this.size * 2 + 64) return
-    this.cut()
-    this.worst = this.kept.at(-1)
+    const { kept, size } = this
+    if (kept.length < size) {
+      kept.push(found)
+      return
+    }
+    if (size === 0) return
+    if (!this.heaped) {
+      this.heaped = true
+      for (let i = (size >> 1) - 1; i >= 0; i--) this.sink(i)
+    }
+    if (this.order(found, kept[0]!) >= 0) return
+    kept[0] = found
+    this.sink(0)
   }
 
-  result(): Found[] {
-    this.cut()
-    return this.kept
+  /** What was kept, in order. Yields between pieces of work. */
+  result(): Generator<void, Found[]> {
+    return sorted(this.kept, this.order)
   }
 
-  private cut(): void {
-    this.kept.sort(this.order)
-    if (this.kept.length > this.size) this.kept.length = this.size
+  /** Down to where nothing below comes after it. */
+  private sink(from: number): void {
+    const { kept, order } = this
+    const sinking = kept[from]!
+    let at = from
+    for (;;) {
+      let below = at * 2 + 1
+      if (below >= kept.length) break
+      if (below + 1 < kept.length && order(kept[below + 1]!, kept[below]!) > 0) below++
+      if (order(kept[below]!, sinking) <= 0) break
+      kept[at] = kept[below]!
+      at = below
+    }
+    kept[at] = sinking
   }
 }

@@ -5,6 +5,7 @@
 import type { Graph } from '@skerry/graph'
 import { type Condition, fieldHolds } from './condition.ts'
 import { keyField, type Step } from './target.ts'
+import { look, sees, type View } from './view.ts'
 
 /** Keys that an index (or the key itself) gives for a condition on a table's own field; undefined where none fits. */
 export interface Access {
@@ -17,16 +18,8 @@ export interface Access {
 export function ownAccess(graph: Graph, condition: Condition): Access | undefined {
   const { op, values, field, kind } = condition
   const { table } = condition.target
-  if (op === '=' || op === '?=') {
-    if (field === keyField(condition.target) && kind === 'string') {
-      const keys = [...new Set(values as string[])]
-      return { by: 'key', estimate: keys.length, keys: () => keys.filter((key) => graph.get(table, key) !== undefined) }
-    }
-    if (!graph.hasIndex(table, field)) return undefined
-    const distinct = [...new Set(values)]
-    const estimate = distinct.reduce<number>((sum, value) => sum + graph.countBy(table, field, value), 0)
-    return { by: 'index', estimate, keys: () => union(distinct.map((value) => graph.by(table, field, value))) }
-  }
+  if (condition.inner !== undefined || condition.noneAt !== undefined) return undefined
+  if (op === '=' || op === '?=') return byValues(graph, condition, values)
   // An empty list is null to a query but in no bucket of its index.
   if (op === 'is null' && kind !== 'list' && graph.hasIndex(table, field)) {
     return { by: 'index', estimate: graph.countBy(table, field, null), keys: () => graph.by(table, field, null) }
@@ -34,7 +27,19 @@ export function ownAccess(graph: Graph, condition: Condition): Access | undefine
   return undefined
 }
 
-function union(parts: Iterable<string>[]): Iterable<string> {
+function byValues(graph: Graph, { target, field, kind }: Condition, values: Condition['values']): Access | undefined {
+  const { table } = target
+  if (field === keyField(target) && kind === 'string') {
+    const keys = [...new Set(values as string[])]
+    return { by: 'key', estimate: keys.length, keys: () => keys.filter((key) => graph.get(table, key) !== undefined) }
+  }
+  if (!graph.hasIndex(table, field)) return undefined
+  const distinct = [...new Set(values)]
+  const estimate = distinct.reduce<number>((sum, value) => sum + graph.countBy(table, field, value), 0)
+  return { by: 'index', estimate, keys: () => union(distinct.map((value) => graph.by(table, field, value))) }
+}
+
+export function union(parts: Iterable<string>[]): Iterable<string> {
   if (parts.length === 1) return parts[0]!
   const all = new Set<string>()
   for (const part of parts) for (const key of part) all.add(key)
@@ -46,12 +51,15 @@ export type Scans = Map<string, number>
 
 /** Rough work to find the far end of a condition: how many rows have to be looked at. */
 export function farEstimate(graph: Graph, condition: Condition): number {
-  let work = ownAccess(graph, condition)?.estimate ?? graph.count(condition.target.table)
+  let work = farAccess(graph, condition)?.estimate ?? graph.count(condition.target.table)
   for (const { from, relation } of condition.steps) {
     if ('field' in relation.via && !graph.hasIndex(from.table, relation.via.field)) work += graph.count(from.table)
   }
   return work
 }
+
+/** That the near row must have none of them doesn't matter at the far end. */
+const farAccess = (graph: Graph, { noneAt: _, ...condition }: Condition): Access | undefined => ownAccess(graph, condition)
 
 export interface Reached {
   keys: Set<string>
@@ -59,13 +67,13 @@ export interface Reached {
 }
 
 /** Keys of the asked table that satisfy a condition behind relations; undefined when that takes more work than `budget`. Yields between slices of work. */
-export function* reach(graph: Graph, condition: Condition, budget: number): Generator<void, Reached | undefined> {
+export function* reach(view: View, condition: Condition, budget: number): Generator<void, Reached | undefined> {
   const scans: Scans = new Map()
   const meter = { left: budget }
-  let keys = yield* farKeys(graph, condition, meter, scans)
+  let keys = yield* farKeys(view, condition, meter, scans)
   for (const step of [...condition.steps].reverse()) {
     if (!keys) return undefined
-    keys = yield* back(graph, step, keys, { meter, scans })
+    keys = yield* back(view, step, keys, { meter, scans })
   }
   return keys && { keys, scans }
 }
@@ -74,21 +82,22 @@ interface Meter {
   left: number
 }
 
-function* farKeys(graph: Graph, condition: Condition, meter: Meter, scans: Scans): Generator<void, Set<string> | undefined> {
+function* farKeys(view: View, condition: Condition, meter: Meter, scans: Scans): Generator<void, Set<string> | undefined> {
+  const { graph } = view
   const { table } = condition.target
-  const access = ownAccess(graph, condition)
+  const access = farAccess(graph, condition)
   const keys = new Set<string>()
   if (access) {
     meter.left -= access.estimate
     if (meter.left < 0) return undefined
-    for (const key of access.keys()) keys.add(key)
+    for (const key of access.keys()) if (look(view, condition.target, key)) keys.add(key)
     return keys
   }
   meter.left -= graph.count(table)
   if (meter.left < 0) return undefined
   scans.set(table, graph.count(table))
   for (const [key, row] of graph.rows(table)) {
-    if (fieldHolds(condition, row[condition.field])) keys.add(key)
+    if (sees(view, condition.target, key, row) && fieldHolds(condition, row[condition.field])) keys.add(key)
     yield
   }
   return keys
@@ -96,18 +105,19 @@ function* farKeys(graph: Graph, condition: Condition, meter: Meter, scans: Scans
 
 /** From the keys at a relation's far side to those at its near side. */
 function* back(
-  graph: Graph,
+  view: View,
   step: Step,
   far: Set<string>,
   cost: { meter: Meter; scans: Scans },
 ): Generator<void, Set<string> | undefined> {
+  const { graph } = view
   const { from, relation, to } = step
   const near = new Set<string>()
   if ('reverse' in relation.via) {
     for (const key of far) {
       if (--cost.meter.left < 0) return undefined
       for (const owner of elements(graph.get(to.table, key)?.[relation.via.reverse]))
-        if (graph.get(from.table, owner) !== undefined) near.add(owner)
+        if (!near.has(owner) && look(view, from, owner)) near.add(owner)
       yield
     }
     return near
@@ -117,7 +127,7 @@ function* back(
     for (const key of far) {
       cost.meter.left -= 1 + graph.countBy(from.table, field, key)
       if (cost.meter.left < 0) return undefined
-      for (const owner of graph.by(from.table, field, key)) near.add(owner)
+      for (const owner of graph.by(from.table, field, key)) if (look(view, from, owner)) near.add(owner)
       yield
     }
     return near
@@ -126,7 +136,7 @@ function* back(
   if (cost.meter.left < 0) return undefined
   cost.scans.set(from.table, graph.count(from.table))
   for (const [key, row] of graph.rows(from.table)) {
-    if (elements(row[field]).some((value) => far.has(value))) near.add(key)
+    if (sees(view, from, key, row) && elements(row[field]).some((value) => far.has(value))) near.add(key)
     yield
   }
   return near

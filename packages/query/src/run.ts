@@ -1,13 +1,16 @@
 /** Running a query: at once, or in slices where a scan over a large table must not stall the event loop. */
 import type { Row } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
-import { First, type Found, orderBy } from './order.ts'
+import type { Explain } from './explain.ts'
+import { eachMatch } from './matches.ts'
+import { First, type Found, type Order, orderBy } from './order.ts'
 import type { Query } from './parse.ts'
-import { type Explain, type Filter, planQuery } from './plan.ts'
+import { sorted } from './sort.ts'
+import { type View, type Visible, viewOf } from './view.ts'
 
 export interface QueryOptions {
-  /** Rows that the caller may not see are neither given nor counted. */
-  visible?: (row: Readonly<Row>, key: string) => boolean
+  /** What the caller may see; all, unless said. */
+  visible?: Visible | undefined
 }
 
 export interface QueryResult {
@@ -27,18 +30,24 @@ export interface SliceOptions extends QueryOptions {
   pause: () => Promise<void>
 }
 
-/** Runs a query without interruption. */
+/** Runs a query without interruption. Every row is shown to `visible` first, at every level (`Visible` says where). */
 export function runQuery(graph: Graph, query: Query, options: QueryOptions = {}): QueryResult {
-  const run = execute(graph, query, options)
+  return atOnce(execute(viewOf(graph, options.visible), query))
+}
+
+/** Runs a query in slices of about `sliceMs`. A row written meanwhile may or may not be seen in its new form; rows are never torn. */
+export async function runQuerySliced(graph: Graph, query: Query, options: SliceOptions): Promise<QueryResult> {
+  return sliced(execute(viewOf(graph, options.visible), query), options)
+}
+
+export function atOnce<T>(run: Generator<void, T>): T {
   for (let step = run.next(); ; step = run.next()) if (step.done) return step.value
 }
 
 /** How many rows pass between two looks at the clock. */
 const STRIDE = 256
 
-/** Runs a query in slices of about `sliceMs`. A row written meanwhile may or may not be seen in its new form; rows are never torn. */
-export async function runQuerySliced(graph: Graph, query: Query, options: SliceOptions): Promise<QueryResult> {
-  const run = execute(graph, query, options)
+export async function sliced<T>(run: Generator<void, T>, options: Omit<SliceOptions, 'visible'>): Promise<T> {
   let began = options.now()
   for (let steps = 1; ; steps++) {
     const step = run.next()
@@ -49,47 +58,28 @@ export async function runQuerySliced(graph: Graph, query: Query, options: SliceO
   }
 }
 
-function* execute(graph: Graph, query: Query, { visible }: QueryOptions): Generator<void, QueryResult> {
-  const { keys, filters, explain } = yield* planQuery(graph, query)
+/** The same in steps, one for each row that is looked at. */
+export function* execute(view: View, query: Query): Generator<void, QueryResult> {
   const order = orderBy(query.sort)
   const wanted = query.count ? 0 : query.start + query.limit
   const first = new First(query.groupBy === undefined ? wanted : 0, order)
   const groups = new Map<unknown, Found>()
   let total = 0
-  const early = mayStopEarly(query, explain)
-  let last: unknown
-  for (const key of keys()) {
-    yield
-    const row = graph.get(query.target.table, key)
-    if (row === undefined) continue
-    if (early && total >= wanted && row['createDate'] !== last && graph.inOrder(query.target.table)) break
-    explain.examined++
-    if ((visible && !visible(row, key)) || !(yield* passes(filters, { key, row }))) continue
+  const pages = !query.sort && query.groupBy === undefined && !query.count && !query.replyWithCount
+  const explain = yield* eachMatch(view, { ...query, page: pages ? wanted : undefined }, (found) => {
     total++
-    last = row['createDate']
-    if (query.groupBy === undefined) first.add({ key, row })
-    else group(groups, query.groupBy, { key, row }, order)
-  }
-  const found = query.groupBy === undefined ? first.result() : [...groups.values()].sort(order).slice(0, wanted)
+    if (query.groupBy === undefined) first.add(found)
+    else group(groups, query.groupBy, found, order)
+  })
+  if (query.sort) explain.plan.children!.push({ step: 'sort', of: query.sort.map(({ field }) => field).join(',') })
+  if (query.groupBy !== undefined) explain.plan.children!.push({ step: 'group', of: query.groupBy })
+  const found =
+    query.groupBy === undefined ? yield* first.result() : (yield* sorted([...groups.values()], order)).slice(0, wanted)
   return answer(query, found.slice(query.start), { total: query.groupBy === undefined ? total : groups.size, explain })
 }
 
-/**
- * A page of a table in its own order needs no look at the rest: the rows come by createDate, as the answer does. Those of the
- * same instant as the last of the page are still looked at, because among them the key decides.
- */
-const mayStopEarly = (query: Query, { access }: Explain): boolean =>
-  access === 'scan' && !query.sort && query.groupBy === undefined && !query.count && !query.replyWithCount
-
-function* passes(filters: readonly Filter[], { key, row }: Found): Generator<void, boolean> {
-  for (const filter of filters) {
-    if (typeof filter === 'function' ? !filter(key, row) : !(yield* filter.walk(key, row))) return false
-  }
-  return true
-}
-
 /** One row a group: the first of it in the query's order. */
-function group(groups: Map<unknown, Found>, field: string, found: Found, order: (a: Found, b: Found) => number): void {
+function group(groups: Map<unknown, Found>, field: string, found: Found, order: Order): void {
   const value = found.row[field]
   const id = Array.isArray(value) ? JSON.stringify(value) : (value ?? null)
   const known = groups.get(id)

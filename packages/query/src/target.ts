@@ -1,5 +1,6 @@
 /** What can be asked of a table: its fields and the relations that lead to other tables. Computed from the contract. */
-import { SkerryError } from '@skerry/contract'
+import { type Row, SkerryError } from '@skerry/contract'
+import { closestWord } from './closest.ts'
 
 export type FieldKind = 'string' | 'number' | 'boolean' | 'time' | 'list'
 
@@ -12,17 +13,30 @@ export interface Relation {
 }
 
 export interface QueryTarget {
+  /** Name of the resource; its table's unless said. */
+  noun?: string
   table: string
+  /** Of the table only the rows whose field has this value. */
+  where?: { field: string; is: string }
   /** `list`: of strings. `time`: epoch milliseconds. */
   fields: Record<string, FieldKind>
   relations: Record<string, Relation>
+  /** Of lists of objects, by their name: what can be asked of an element, as `backupStorageRefs.status`. */
+  elements?: Record<string, Record<string, FieldKind>>
   /** The field that holds the row's key; `uuid` unless said. */
   key?: string
-  /** Other names for a path, such as `__systemTag__` for `systemTags.tag`. Valid behind relations too. */
+  /**
+   * Words on a row, under a name of their own: `__systemTag__` for `systemTags.tag`. Valid behind relations too. A negative operator
+   * speaks of all of them: `__systemTag__!=a` holds where no tag is `a`, as it does where there is none.
+   */
   aliases?: Record<string, string>
 }
 
 export type QueryTargets = Record<string, QueryTarget>
+
+/** Whether a row of the target's table is one of the target's. */
+export const belongs = ({ where }: QueryTarget, row: Readonly<Row> | undefined): boolean =>
+  row !== undefined && (where === undefined || row[where.field] === where.is)
 
 export const keyField = (target: QueryTarget): string => target.key ?? 'uuid'
 
@@ -38,21 +52,37 @@ export interface FieldPath {
   target: QueryTarget
   field: string
   kind: FieldKind
+  /** Of a list of objects: the field of an element. */
+  inner?: string
+  /** How many steps lead to the row whose words (an alias) the rest of the path names. */
+  wordsAt?: number
 }
+
+const MAX_WORDS = 33
 
 /** Follows `vmNics.l3Network.name` from a table. Throws `invalid-argument` that names the closest known word. */
 export function resolvePath(path: string, target: QueryTarget, targets: QueryTargets): FieldPath {
   const steps: Step[] = []
   let at = target
   const words = path.split('.')
+  let wordsAt: number | undefined
+  if (words.length > MAX_WORDS)
+    throw new SkerryError('invalid-argument', `a path leads over at most ${MAX_WORDS - 1} relations, not ${words.length - 1}`, {
+      relations: words.length - 1,
+    })
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     const alias = own(at.aliases, word)
     if (alias !== undefined) {
       words.unshift(...alias.split('.'))
+      wordsAt = steps.length
       continue
     }
     const kind = own(at.fields, word)
-    if (words.length === 0 && kind !== undefined) return { steps, target: at, field: word, kind }
+    if (words.length === 0 && kind !== undefined)
+      return { steps, target: at, field: word, kind, ...(wordsAt === undefined ? {} : { wordsAt }) }
+    const [inner] = words
+    const innerKind = words.length === 1 ? own(own(at.elements, word), inner!) : undefined
+    if (innerKind !== undefined) return { steps, target: at, field: word, kind: innerKind, inner: inner! }
     const relation = own(at.relations, word)
     const to = relation && own(targets, relation.target)
     if (!relation || !to || words.length === 0) throw unknownField(path, word, at)
@@ -76,32 +106,4 @@ export function unknownField(path: string, word: string, target: QueryTarget): S
       : undefined
   const message = `${target.table} has no field ${JSON.stringify(path)}${hint ? `; ${hint}` : ''}`
   return new SkerryError('invalid-argument', message, { field: path, table: target.table, ...(closest ? { closest } : {}) })
-}
-
-/** The known word with the smallest edit distance, if it is near enough to be a slip. */
-export function closestWord(word: string, known: readonly string[]): string | undefined {
-  let best: string | undefined
-  let least = Math.max(3, Math.ceil(word.length / 2))
-  for (const candidate of known) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase(), least)
-    if (distance < least) {
-      least = distance
-      best = candidate
-    }
-  }
-  return best
-}
-
-/** Levenshtein distance; anything at or above `limit` may come out as `limit`. */
-function editDistance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) >= limit) return limit
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
-    }
-    row = next
-  }
-  return row[b.length]!
 }

@@ -2,7 +2,15 @@
 import { Graph } from '@skerry/graph'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { type FieldKind, parseQuery, type Query, type QueryTarget, type QueryTargets, runQuery } from '../src/index.ts'
+import {
+  type Condition,
+  type FieldKind,
+  parseQuery,
+  type Query,
+  type QueryTarget,
+  type QueryTargets,
+  runQuery,
+} from '../src/index.ts'
 
 const tables = ['a', 'b', 'c'] as const
 const fields: Record<string, FieldKind> = {
@@ -105,7 +113,7 @@ function scalar(op: string, value: unknown, wanted: readonly unknown[]): boolean
 }
 
 function naive(rows: Rows, { conditions, target: { table } }: Query): string[] {
-  const holds = (key: string, row: Record<string, unknown>, c: Query['conditions'][number], depth: number): boolean => {
+  const holds = (key: string, row: Record<string, unknown>, c: Condition, depth: number): boolean => {
     const step = c.steps[depth]
     if (!step) {
       const value = row[c.field]
@@ -119,7 +127,9 @@ function naive(rows: Rows, { conditions, target: { table } }: Query): string[] {
       return linked && holds(other, far, c, depth + 1)
     })
   }
-  const found = Object.entries(rows[table]!).filter(([key, row]) => conditions.every((c) => holds(key, row, c, 0)))
+  const found = Object.entries(rows[table]!).filter(([key, row]) =>
+    (conditions as Condition[]).every((c) => holds(key, row, c, 0)),
+  )
   const date = (row: Record<string, unknown>) => (row.createDate as number | undefined) ?? -1
   return found.sort(([a, x], [b, y]) => date(x) - date(y) || (a < b ? -1 : 1)).map(([key]) => key)
 }
@@ -146,7 +156,7 @@ it('finds what an evaluator without indexes finds, in the same order, and scans 
         const result = runQuery(graph, query)
         expect(result.total).toBe(expected.length)
         expect(result.keys).toEqual(expected.slice(start, start + limit))
-        const fits = query.conditions.some(
+        const fits = (query.conditions as Condition[]).some(
           (c) =>
             c.steps.length === 0 &&
             (c.op === '=' || c.op === '?=') &&

@@ -2,7 +2,7 @@
  * What an agent writes for each noun. `plan` and `report` are pure: no I/O, no clock, no randomness. `apply` is dull: it
  * carries out one change and decides nothing. The loop, retries, statuses and orphans are the reconciler's.
  */
-import type { condition, ErrorBody, Generation } from '@skerry/contract'
+import type { condition, ErrorBody, Generation, NounCasts } from '@skerry/contract'
 import type { ZodType, z } from 'zod'
 
 export type Condition = z.infer<typeof condition>
@@ -40,6 +40,10 @@ export interface PlanContext {
   bootId: string
   /** Wall clock at the beginning of the pass, epoch milliseconds. */
   nowMs: number
+  /** Only these resources are looked at in this pass: what else is observed is not acted upon. Absent: all. */
+  only?: ReadonlySet<string>
+  /** Documents of this module's noun that this pass is about. */
+  wanted: readonly Wanted<unknown>[]
   /** Tombstones of this module's noun, by uuid. */
   buried: ReadonlyMap<string, Buried<unknown>>
   /** Documents of another noun of this agent: what a volume's pool is, which leases a router has. */
@@ -59,8 +63,15 @@ export interface Module<Spec, Have extends Observed, Made extends Change = Chang
   noun: string
   schema: number
   spec: ZodType<Spec>
+  /** How documents of older schemas become ones of this. Default: the contract's. */
+  casts?: NounCasts
   /** How many resources `apply` may work on at once; changes of one resource always come one after another. Default 1. */
   concurrency?: number
+  /**
+   * Nothing else on the host depends on its resources, and one document of it can be made without looking at the others: a change
+   * of a few is a pass over these few. Default: every pass looks at everything.
+   */
+  single?: boolean
   /** Everything on the host that carries our mark, also what nobody wants, each with the uuid that its mark names. */
   observe(context: PlanContext): Promise<Have[]>
   /**

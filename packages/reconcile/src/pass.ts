@@ -11,7 +11,12 @@ import { type StatusBook, versionOf } from './statuses.ts'
 
 export interface PassPorts {
   modules: readonly AnyModule[]
+  /** What is desired of each noun, in this pass. */
   desired: ReadonlyMap<string, NounDesired>
+  /** Whole desired state of a noun, whatever this pass is limited to. */
+  whole(noun: string): NounDesired | undefined
+  /** By noun: the uuids that this pass is limited to. Absent: it looks at everything. */
+  only?: ReadonlyMap<string, ReadonlySet<string>> | undefined
   backoff: Backoff
   book: StatusBook
   at: { bootId: string; nowMs: number }
@@ -22,6 +27,8 @@ export interface PassPorts {
   /** Between two changes: whether to end here. */
   stopping(): boolean
   onFault(error: unknown, where: Record<string, unknown>): void
+  /** Whether a noun could be observed at the end of the pass; `error`: why not. */
+  sight?(noun: string, error: unknown): void
 }
 
 interface View {
@@ -39,6 +46,7 @@ export class Pass {
   readonly #p: PassPorts
   readonly #views = new Map<string, View>()
   readonly #tried = new Set<string>()
+  readonly #generations = new Map<string, Map<string, Generation>>()
   readonly #failed = new Set<string>()
   #round = 0
 
@@ -57,6 +65,7 @@ export class Pass {
     let more = false
     for (const module of modules) {
       const view = await this.#look(module)
+      this.#p.sight?.(module.noun, view.error)
       if (view.error !== undefined) this.#reportBlind(module, view.error)
       else more = this.#conclude(module, view) || more
     }
@@ -72,7 +81,8 @@ export class Pass {
     if (seen && seen.round === this.#round) return seen
     const view: View = { have: [], changes: [], error: undefined, round: this.#round }
     try {
-      const context = contextOf(module.noun, this.#p.desired, this.#p.at)
+      const only = this.#p.only?.get(module.noun)
+      const context = contextOf(this.#of(module), this.#p.whole, { ...this.#p.at, only })
       view.have = await module.observe(context)
       view.changes = this.#lawful(module, module.plan(this.#of(module).want, view.have, context))
       this.#p.backoff.succeeded(`${module.noun}/`)
@@ -141,8 +151,13 @@ export class Pass {
   }
 
   #generation(module: AnyModule, uuid: string): Generation | null {
-    const { want, buried } = this.#of(module)
-    return want.find((w) => w.uuid === uuid)?.generation ?? buried.get(uuid)?.generation ?? null
+    let known = this.#generations.get(module.noun)
+    if (!known) {
+      const { want, buried } = this.#of(module)
+      known = new Map([...buried.values(), ...want].map((one) => [one.uuid, one.generation]))
+      this.#generations.set(module.noun, known)
+    }
+    return known.get(uuid) ?? null
   }
 
   #version(module: AnyModule, uuid: string): string {
@@ -166,7 +181,8 @@ export class Pass {
   #conclude(module: AnyModule, view: View): boolean {
     const { want, buried, unreadable } = this.#of(module)
     const have = new Map<string, Observed>()
-    for (const h of view.have) if (!have.has(h.uuid)) have.set(h.uuid, h)
+    const only = this.#p.only?.get(module.noun)
+    for (const h of view.have) if (!have.has(h.uuid) && (!only || only.has(h.uuid))) have.set(h.uuid, h)
     const pending = opsOf(view.changes)
     let more = false
     for (const { uuid, generation } of [...want, ...buried.values()])
@@ -180,7 +196,8 @@ export class Pass {
       const { observed } = this.#report(module, undefined, h)
       this.#tell(module, { uuid, generation: null, condition: 'Orphaned', error: null, observed })
     }
-    this.#p.book.retain(module.noun, (uuid) => wanted.has(uuid) || buried.has(uuid) || unreadable.has(uuid) || have.has(uuid))
+    const known = (uuid: string) => wanted.has(uuid) || buried.has(uuid) || unreadable.has(uuid) || have.has(uuid)
+    this.#p.book.retain(module.noun, known, only)
     return more
   }
 

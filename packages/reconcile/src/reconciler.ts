@@ -1,10 +1,13 @@
-/** The loop: wakes by signal and by timer, runs one pass at a time. Carries no input: a pass looks at everything. */
-import { type Document, isTombstone, type Status, type Tombstone } from '@skerry/contract'
+/**
+ * The loop: wakes by signal and by timer, runs one pass at a time. A pass looks at everything, but for one after a signal that names
+ * a few documents whose module can look at these alone: it is over in the time of these few, whatever else is on the host.
+ */
+import { type Document, isTombstone, type Status, type Tombstone, toErrorBody } from '@skerry/contract'
 import { Backoff } from './backoff.ts'
-import { contextOf, type DesiredEntry, type DesiredSource, type NounDesired, readNoun } from './desired.ts'
+import { contextOf, type DesiredEntry, type DesiredSource, type NounDesired, readNoun, SpecCache } from './desired.ts'
 import type { AnyModule, Change } from './module.ts'
-import { Pass } from './pass.ts'
-import { StatusBook } from './statuses.ts'
+import { Pass, type PassPorts } from './pass.ts'
+import { type Stamp, StatusBook } from './statuses.ts'
 
 export interface Clock {
   /** Wall clock, epoch milliseconds. */
@@ -27,11 +30,24 @@ export interface ReconcilerPorts {
   timers: Timers
   /** Of this boot of the host. */
   bootId: string
+  /** Milliseconds since the boot of the host, going on over restarts of the agent: orders its statuses. Without it they have no `seq`. */
+  sinceBootMs?: () => number
   onStatus(status: Status): void
   /** What no status can tell: a host that can't be observed, a defect of a module. */
   onFault(error: unknown, where: Record<string, unknown>): void
   /** A pass runs at least this often. */
   intervalMs: number
+}
+
+export interface Blind {
+  noun: string
+  /** an ErrorBody */
+  error: Record<string, unknown>
+}
+
+export interface DocumentName {
+  noun: string
+  uuid: string
 }
 
 export interface PlannedChange {
@@ -43,12 +59,14 @@ export interface PlannedChange {
 export interface Reconciler {
   /** The first pass begins now. */
   start(): void
-  /** Something may have changed: a pass begins, or another one after the one that runs. */
-  signal(): void
+  /** Something may have changed: a pass begins, or another one after the one that runs. `of`: with these documents only. */
+  signal(of?: readonly DocumentName[]): void
   /** A whole pass that begins after this call. Only between start and stop. */
   pass(): Promise<void>
   statuses(): Status[]
   statusDigest(): string
+  /** Nouns that the last pass could not observe, and why: nothing is made or removed of them, and their statuses are of before. */
+  blind(): Blind[]
   /** What a sync of these documents would change (without documents: what the next pass would). Changes nothing. */
   dryRun(documents: readonly (Document | Tombstone)[]): Promise<PlannedChange[]>
   /** Ends after the change that is being applied. Undoes nothing. */
@@ -64,7 +82,13 @@ class Loop implements Reconciler {
   readonly #backoff = new Backoff()
   readonly #book: StatusBook
   #state: 'new' | 'started' | 'stopped' = 'new'
+  readonly #specs = new SpecCache()
+  /** A pass over everything is due. */
   #due = false
+  /** By noun: documents with which something may have changed. */
+  #touched = new Map<string, Set<string>>()
+  #seq = 0
+  readonly #blind = new Map<string, Record<string, unknown>>()
   #running: Promise<void> | undefined
   #timer: unknown
   #waiters: (() => void)[] = []
@@ -72,9 +96,17 @@ class Loop implements Reconciler {
   constructor(ports: ReconcilerPorts) {
     this.#p = ports
     this.#book = new StatusBook(
-      () => ({ at: ports.clock.now(), bootId: ports.bootId }),
+      () => this.#stamp(),
       (status) => ports.onStatus(status),
     )
+  }
+
+  /** Microseconds since boot, and never the same twice: the wall clock may jump, and an agent that starts again goes on above. */
+  #stamp(): Stamp {
+    const { clock, bootId, sinceBootMs } = this.#p
+    if (!sinceBootMs) return { at: clock.now(), bootId }
+    this.#seq = Math.max(this.#seq + 1, Math.floor(sinceBootMs() * 1000))
+    return { at: clock.now(), bootId, seq: this.#seq }
   }
 
   start(): void {
@@ -82,10 +114,19 @@ class Loop implements Reconciler {
     this.signal()
   }
 
-  signal(): void {
-    this.#due = true
+  signal(of?: readonly DocumentName[]): void {
+    const all = !of || of.some(({ noun }) => !this.#p.modules.find((module) => module.noun === noun)?.single)
+    if (all) this.#due = true
+    else this.#touch(of)
     if (this.#state !== 'started' || this.#running) return
     this.#running = this.#loop()
+  }
+
+  #touch(of: readonly DocumentName[]): void {
+    for (const { noun, uuid } of of) {
+      const uuids = this.#touched.get(noun) ?? new Set()
+      this.#touched.set(noun, uuids.add(uuid))
+    }
   }
 
   pass(): Promise<void> {
@@ -103,13 +144,18 @@ class Loop implements Reconciler {
     return this.#book.digest()
   }
 
+  blind(): Blind[] {
+    return [...this.#blind].map(([noun, error]) => ({ noun, error }))
+  }
+
   async dryRun(documents: readonly (Document | Tombstone)[]): Promise<PlannedChange[]> {
     const desired = this.#read(documents.length === 0 ? this.#p.ledger : overlay(this.#p.ledger, documents))
+    const whole = (noun: string) => desired.get(noun)
     const at = { bootId: this.#p.bootId, nowMs: this.#p.clock.now() }
     const asked = new Set(documents.map((d) => `${d.noun}/${d.uuid}`))
     const planned: PlannedChange[] = []
     for (const module of this.#p.modules) {
-      const context = contextOf(module.noun, desired, at)
+      const context = contextOf(desired.get(module.noun), whole, at)
       const have = await module.observe(context)
       for (const change of module.plan(desired.get(module.noun)?.want ?? [], have, context)) {
         if (asked.size > 0 && !asked.has(`${module.noun}/${change.uuid}`)) continue
@@ -129,11 +175,13 @@ class Loop implements Reconciler {
   async #loop(): Promise<void> {
     await Promise.resolve() // a pass begins in a turn of its own: signals of the same turn are one
     this.#p.timers.clear(this.#timer)
-    while (this.#due && this.#state === 'started') {
+    while ((this.#due || this.#touched.size > 0) && this.#state === 'started') {
+      const only = this.#due ? undefined : this.#touched
       this.#due = false
-      const waiters = this.#waiters.splice(0)
+      this.#touched = new Map()
+      const waiters = only ? [] : this.#waiters.splice(0)
       try {
-        if (await this.#pass()) this.#due = true
+        await this.#pass(only)
       } catch (error) {
         this.#p.onFault(error, { doing: 'pass' })
       }
@@ -149,13 +197,30 @@ class Loop implements Reconciler {
     this.#timer = this.#p.timers.set(() => this.signal(), Math.min(this.#p.intervalMs, untilRetryMs))
   }
 
-  async #pass(): Promise<boolean> {
-    const desired = this.#read(this.#p.ledger)
-    this.#forget(desired)
-    const { modules, timers } = this.#p
-    return new Pass({
-      modules,
+  async #pass(only: ReadonlyMap<string, ReadonlySet<string>> | undefined): Promise<void> {
+    const desired = this.#read(this.#p.ledger, only)
+    // What is buried may leave something to others; what could not be seen is looked at as a whole.
+    if (only && (this.#blind.size > 0 || [...desired.values()].some(({ buried }) => buried.size > 0)))
+      return this.#pass(undefined)
+    if (!only) this.#forget(desired)
+    const more = await new Pass(this.#passPorts(desired, only)).run()
+    if (!more) return
+    if (only) for (const [noun, uuids] of only) this.#touch([...uuids].map((uuid) => ({ noun, uuid })))
+    else this.#due = true
+  }
+
+  #passPorts(desired: ReadonlyMap<string, NounDesired>, only: ReadonlyMap<string, ReadonlySet<string>> | undefined): PassPorts {
+    const { modules, timers, ledger } = this.#p
+    const whole = new Map<string, NounDesired>(only ? [] : desired)
+    return {
+      modules: only ? modules.filter(({ noun }) => only.has(noun)) : modules,
       desired,
+      only,
+      whole: (noun) => {
+        const module = modules.find((one) => one.noun === noun)
+        if (module && !whole.has(noun)) whole.set(noun, readNoun(module, ledger, this.#specs))
+        return whole.get(noun)
+      },
       backoff: this.#backoff,
       book: this.#book,
       at: { bootId: this.#p.bootId, nowMs: this.#p.clock.now() },
@@ -166,11 +231,16 @@ class Loop implements Reconciler {
       },
       stopping: () => this.#state === 'stopped',
       onFault: (error, where) => this.#p.onFault(error, where),
-    }).run()
+      sight: (noun, error) => {
+        if (error === undefined) this.#blind.delete(noun)
+        else this.#blind.set(noun, { ...toErrorBody(error) })
+      },
+    }
   }
 
-  #read(source: DesiredSource): Map<string, NounDesired> {
-    return new Map(this.#p.modules.map((module) => [module.noun, readNoun(module, source)]))
+  #read(source: DesiredSource, only?: ReadonlyMap<string, ReadonlySet<string>>): Map<string, NounDesired> {
+    const modules = this.#p.modules.filter(({ noun }) => !only || only.has(noun))
+    return new Map(modules.map((module) => [module.noun, readNoun(module, source, this.#specs, only?.get(module.noun))]))
   }
 
   /** A resource that is no longer desired has nothing to wait for. */

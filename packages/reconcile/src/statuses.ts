@@ -1,21 +1,25 @@
 /** What was told of each resource. Only differences are told again. */
-import { createHash } from 'node:crypto'
-import { canonicalJson, type Generation, type Status } from '@skerry/contract'
+import { hash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { type Generation, type Status, StatusDigest } from '@skerry/contract'
 
-export type Told = Omit<Status, 'at' | 'bootId'>
+export type Told = Omit<Status, 'at' | 'bootId' | 'seq'>
+export type Stamp = Pick<Status, 'at' | 'bootId' | 'seq'>
 type Steady = (before: Record<string, unknown>, after: Record<string, unknown>) => boolean
 
 const keyOf = (noun: string, uuid: string) => `${noun}/${uuid}`
-/** `at` and `bootId` don't make a status another one. */
-const content = ({ noun, uuid, generation, condition, error, observed }: Told) =>
-  canonicalJson({ noun, uuid, generation, condition, error, observed })
+
+/** All but what was observed; `at`, `bootId` and `seq` don't make a status another one. */
+const sameWord = (a: Told, b: Told): boolean =>
+  a.condition === b.condition && isDeepStrictEqual(a.generation, b.generation) && isDeepStrictEqual(a.error, b.error)
 
 export class StatusBook {
   readonly #told = new Map<string, Status>()
-  readonly #stamp: () => { at: number; bootId: string }
+  readonly #digest = new StatusDigest((text) => hash('sha256', text, 'buffer'))
+  readonly #stamp: () => Stamp
   readonly #emit: (status: Status) => void
 
-  constructor(stamp: () => { at: number; bootId: string }, emit: (status: Status) => void) {
+  constructor(stamp: () => Stamp, emit: (status: Status) => void) {
     this.#stamp = stamp
     this.#emit = emit
   }
@@ -26,27 +30,28 @@ export class StatusBook {
 
   /** Tells it if it is news. */
   put(told: Told, steady?: Steady): void {
-    const before = this.#told.get(keyOf(told.noun, told.uuid))
-    if (before) {
-      const same = content(before) === content(told)
-      const still =
-        steady?.(before.observed, told.observed) && content(before) === content({ ...told, observed: before.observed })
-      if (same || still) return
+    const key = keyOf(told.noun, told.uuid)
+    const before = this.#told.get(key)
+    if (before && sameWord(before, told)) {
+      if (isDeepStrictEqual(before.observed, told.observed) || steady?.(before.observed, told.observed)) return
     }
     const status = { ...told, ...this.#stamp() }
-    this.#told.set(keyOf(told.noun, told.uuid), status)
+    this.#told.set(key, status)
+    this.#digest.put(status)
     this.#emit(status)
   }
 
   /**
    * Forgets the resources of a noun that are neither desired nor on the host. An orphan that went away is told as Gone (of no
-   * generation): nobody else would say so.
+   * generation): nobody else would say so. `among`: uuids of this noun to which that is limited.
    */
-  retain(noun: string, keep: (uuid: string) => boolean): void {
-    for (const status of [...this.#told.values()]) {
+  retain(noun: string, keep: (uuid: string) => boolean, among?: Iterable<string>): void {
+    const asked = among ? [...among].flatMap((uuid) => this.#told.get(keyOf(noun, uuid)) ?? []) : [...this.#told.values()]
+    for (const status of asked) {
       if (status.noun !== noun || keep(status.uuid)) continue
       if (status.condition === 'Orphaned') this.put({ ...status, condition: 'Gone', observed: {} })
       this.#told.delete(keyOf(noun, status.uuid))
+      this.#digest.forget(status)
     }
   }
 
@@ -54,11 +59,9 @@ export class StatusBook {
     return [...this.#told.values()]
   }
 
-  /** SHA-256 over all statuses, without their times. */
+  /** Of all statuses, without their times. */
   digest(): string {
-    const hash = createHash('sha256')
-    for (const line of [...this.#told.values()].map(content).sort()) hash.update(`${line}\n`)
-    return hash.digest('hex')
+    return this.#digest.text()
   }
 }
 

@@ -109,14 +109,17 @@ export class ManualTime {
 
 export const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-export function bench(nouns: string[], over: Partial<Module<Spec, Thing, ThingChange>> = {}) {
+type Over = Partial<Module<Spec, Thing, ThingChange>>
+
+/** `each`: what is other in the module of one noun. */
+export function bench(nouns: string[], over: Over = {}, each: (noun: string) => Over = () => ({})) {
   const host = new FakeHost()
   const ledger = new MemoryLedger()
   const time = new ManualTime()
   const told: Status[] = []
   const faults: { error: unknown; where: Record<string, unknown> }[] = []
   const reconciler: Reconciler = createReconciler({
-    modules: nouns.map((noun) => host.module(noun, over)),
+    modules: nouns.map((noun) => host.module(noun, { ...over, ...each(noun) })),
     ledger,
     clock: time,
     timers: time,

@@ -1,5 +1,6 @@
 /** A problem document as the error it was on the other side; and the error of a controller that can't be reached at all. */
-import { type ErrorCode, errors, SkerryError } from '@skerry/contract'
+import { type ErrorCode, errors, SkerryError } from '@skerry/contract/errors'
+import type { Incoming } from './transport.ts'
 
 interface ProblemDocument {
   code?: string
@@ -30,9 +31,9 @@ export function errorFromProblem(problem: ProblemDocument): SkerryError {
 }
 
 /** The error in a response that is not ok: a problem document, or text from something in between. */
-export async function errorFromResponse(response: Response): Promise<SkerryError> {
+export async function errorFromResponse(response: Incoming): Promise<SkerryError> {
   const text = await response.text()
-  if (response.headers.get('content-type')?.includes('json')) {
+  if (response.contentType.includes('json')) {
     const parsed: unknown = JSON.parse(text)
     if (typeof parsed === 'object' && parsed !== null) return errorFromProblem(parsed as ProblemDocument)
   }

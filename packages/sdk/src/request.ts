@@ -1,27 +1,13 @@
 /** From an API's name and parameters to the request that says so. Pure; paths, methods and body keys come from the contract. */
-import { type Api, apis, PREFIX, type Resource, SkerryError } from '@skerry/contract'
+import { SkerryError } from '@skerry/contract/errors'
+import { PREFIX } from '@skerry/contract/routes'
+import type { ApiFacts } from './directory.ts'
 
 export interface ApiRequest {
-  method: Api['method']
+  method: ApiFacts['method']
   /** with `/v1`, path variables filled in, query string appended */
   path: string
   body?: Record<string, unknown>
-}
-
-const byName = new Map(apis.map((entry) => [entry.api.api, entry]))
-
-/** The API of that name (ZStack's, without `API…Msg`), with its resource. Throws `invalid-argument`. */
-export function apiNamed(name: string): { api: Api; resource: Resource } {
-  const found = byName.get(name)
-  if (found === undefined) throw new SkerryError('invalid-argument', `there is no API named ${name}`, { api: name })
-  return found
-}
-
-/** The list query of a resource, by table name or noun. */
-export function queryOf(name: string): Api {
-  const found = apis.find(({ api, resource }) => api.query && (resource.name === name || resource.noun === name))
-  if (found === undefined) throw new SkerryError('invalid-argument', `${name} is nothing that can be queried`, { resource: name })
-  return found.api
 }
 
 export const variablesOf = (path: string): string[] => [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '')
@@ -42,7 +28,7 @@ export function searchOf(params: Record<string, unknown>): string {
 }
 
 /** `controls`: query parameters that say how to answer (`wait`, `dryRun`), beside the API's own. */
-export function requestOf(api: Api, params: Record<string, unknown>, controls: Record<string, unknown> = {}): ApiRequest {
+export function requestOf(api: ApiFacts, params: Record<string, unknown>, controls: Record<string, unknown> = {}): ApiRequest {
   const names = variablesOf(api.path)
   const rest = Object.fromEntries(Object.entries(params).filter(([name, value]) => !names.includes(name) && value !== undefined))
   const path = api.path.replace(/\{(\w+)\}/g, (_, name: string) => {

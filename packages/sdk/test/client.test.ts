@@ -65,12 +65,15 @@ describe('a client', () => {
       details: { job: expect.any(String), step: 'place' },
       cause: { code: 'agent-absent' },
     })
-    expect(await failure(client.call('NoSuchThing'))).toMatchObject({ code: 'invalid-argument' })
-    expect(await failure(client.call('DeleteZone'))).toMatchObject({ code: 'invalid-argument', details: { field: 'uuid' } })
+    expect(await failure(client.call('NoSuchThing' as string))).toMatchObject({ code: 'invalid-argument' })
+    expect(await failure(client.call('DeleteZone' as string))).toMatchObject({
+      code: 'invalid-argument',
+      details: { field: 'uuid' },
+    })
   })
   it('plans instead of doing', async () => {
     const { client, engine } = site()
-    const { uuid } = engine.add('zone')
+    const uuid = String(engine.add('zone')['uuid'])
     expect(await client.call('DeleteZone', { uuid }, { dryRun: true })).toMatchObject({ plan: { hash: 'plan-1' } })
     expect(await failure(client.call('DeleteZone', { uuid }, { ifPlan: 'other' }))).toMatchObject({ code: 'stale-plan' })
     expect(engine.calls).toEqual([])

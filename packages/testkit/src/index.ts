@@ -1,2 +1,3 @@
+export * from './lab/index.ts'
 export * from './nats.ts'
 export * from './require.ts'

@@ -16,6 +16,7 @@ import {
   issueUser,
   type KeyedCertificate,
   renderConf,
+  resolverFile,
   type ServerConfigOptions,
   type Site,
   serverConfig,
@@ -30,6 +31,8 @@ export interface StartNatsOptions {
   tls?: boolean
   /** Operator, account and user JWTs. Default false: everybody may do everything. With `tls`, it is exactly `serverConfig()`. */
   auth?: boolean
+  /** The same site on another server: its keys and its CA, in place of new ones. */
+  of?: { site?: Site; ca?: KeyedCertificate }
 }
 
 export interface TestConnectOptions extends Partial<Omit<ConnectNatsOptions, 'servers' | 'credentials' | 'inboxPrefix'>> {
@@ -53,6 +56,10 @@ export interface TestNats {
   kill(): Promise<void>
   /** Starts it again on the same port and folder, ending it first if it runs. */
   restart(): Promise<void>
+  /** The same, without what it had been told of the account: a folder that was lost. */
+  forgetAccount(): Promise<void>
+  /** SIGHUP: reads configuration and certificates anew. nats-server 2.9 breaks every connection at that. */
+  reload(): void
 }
 
 const HOST = '127.0.0.1'
@@ -81,23 +88,35 @@ interface Secrets {
   ca?: KeyedCertificate
 }
 
-async function prepare(dir: string, { tls = false, auth = false }: StartNatsOptions): Promise<Secrets> {
+async function prepare(dir: string, { tls = false, auth = false, of }: StartNatsOptions): Promise<Secrets> {
   await mkdir(dir, { recursive: true })
-  const ca = tls ? await createCa() : undefined
+  const ca = tls ? (of?.ca ?? (await createCa())) : undefined
   if (ca) {
     const cert = await issueServerCert(ca, { names: ['localhost'], ips: [HOST] })
     await writeFile(join(dir, 'ca.pem'), ca.certPem)
     await writeFile(join(dir, 'cert.pem'), cert.certPem)
     await writeFile(join(dir, 'key.pem'), cert.keyPem, { mode: 0o600 })
   }
-  return { ca, site: auth ? await createSite() : undefined }
+  const site = auth ? (of?.site ?? (await createSite())) : undefined
+  if (site) {
+    const { name, text } = resolverFile(site)
+    await mkdir(join(dir, 'accounts'), { recursive: true })
+    await writeFile(join(dir, 'accounts', name), text)
+  }
+  return { ca, site }
 }
 
 function configText(dir: string, port: number, { site, ca }: Secrets): string {
   const listen = { host: HOST, port }
   const jetstreamDir = join(dir, 'jetstream')
   const tls = { certFile: join(dir, 'cert.pem'), keyFile: join(dir, 'key.pem'), caFile: join(dir, 'ca.pem') }
-  const full = (given: Site): ServerConfigOptions => ({ site: given, listen, tls, jetstreamDir })
+  const full = (given: Site): ServerConfigOptions => ({
+    site: given,
+    listen,
+    tls,
+    jetstreamDir,
+    resolverDir: join(dir, 'accounts'),
+  })
   if (site && ca) return serverConfig(full(site))
   if (site) return renderConf({ ...serverSettings(full(site)), tls: undefined })
   const files = ca ? { cert_file: tls.certFile, key_file: tls.keyFile } : undefined
@@ -186,6 +205,12 @@ function testNats({ dir, port, secrets, server: first, removeDir }: Running): Te
       await end(server, 'SIGTERM')
       server = await launch(dir)
     },
+    forgetAccount: async () => {
+      await end(server, 'SIGTERM')
+      await rm(join(dir, 'accounts'), { recursive: true, force: true })
+      server = await launch(dir)
+    },
+    reload: () => void server.kill('SIGHUP'),
   }
 }
 
@@ -205,8 +230,8 @@ async function connectAs(to: {
     servers: [url],
   }
   if (!secrets.site) return connectNats(base)
-  const accountSeed = secrets.site.account.seed
+  const signed = { accountSeed: secrets.site.signingKey.seed, account: secrets.site.account.publicKey }
   if (kind === 'agent' && !agent) throw new Error('connect("agent") needs options.agent = { kind, uuid }')
-  const user = await issueUser(kind === 'agent' ? { accountSeed, kind, agent: agent as AgentIdentity } : { accountSeed, kind })
+  const user = await issueUser(kind === 'agent' ? { ...signed, kind, agent: agent as AgentIdentity } : { ...signed, kind })
   return connectNats({ ...base, inboxPrefix: user.inboxPrefix, credentials: { jwt: user.jwt, seed: user.seed as string } })
 }

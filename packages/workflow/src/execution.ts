@@ -3,7 +3,7 @@ import type { Progress } from '@skerry/contract'
 import { SkerryError } from '@skerry/contract'
 import { commandIdOf } from './command-id.ts'
 import type { JobRecord, Journal } from './journal.ts'
-import type { EndContext, StepContext, Workflow } from './workflow.ts'
+import { type EndContext, type StepContext, stepsOf, type Workflow } from './workflow.ts'
 
 export interface Limits {
   /** How often a step is decided anew because its commit met a conflict. */
@@ -34,6 +34,8 @@ export interface Engine {
   clock: { now(): number }
   sleep(ms: number): Promise<void>
   onProgress?: (job: string, step: string, progress: Progress) => void
+  /** Whether the job is to go back at its next step. */
+  canceled?: (job: string) => boolean
   limits: Limits
   /** Whether no further step may begin. */
   draining(): boolean
@@ -70,15 +72,21 @@ export function remainingMs({ engine, record }: Execution): number {
 
 /** What `finish` and `fail` see. */
 export function endContext(execution: Execution, undoing: boolean): EndContext {
-  const { engine, job, input, outputs } = execution
+  const { engine, job, input } = execution
   return {
     job,
     input,
-    outputs: Object.fromEntries(outputs),
+    outputs: outputsOf(execution),
     world: engine.world,
     undoing,
     remainingMs: () => (undoing ? engine.limits.undoMs : remainingMs(execution)),
   }
+}
+
+/** By step name; what a step says that replaces another, under both names. */
+function outputsOf({ workflow, outputs }: Execution): Record<string, unknown> {
+  const stand = stepsOf(workflow).filter(({ name, standsFor }) => standsFor !== undefined && outputs.has(name))
+  return Object.fromEntries([...outputs, ...stand.map(({ name, standsFor }) => [standsFor!, outputs.get(name)] as const)])
 }
 
 /** What a step sees; `undoAttempt` 0 is its `do`. */

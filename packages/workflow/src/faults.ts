@@ -103,6 +103,7 @@ export function mortalJournal(journal: Journal, at: number): MortalJournal {
     },
     load: (job) => journal.load(job),
     begun: (job, name) => record(`${name} begun`, () => journal.begun(job, name)),
+    skipped: (job, names) => journal.skipped?.(job, names),
     stepDone: (job, name, output, change) => record(`${name} done`, () => journal.stepDone(job, name, output, change)),
     stepUndone: (job, name, change) => record(`${name} undone`, () => journal.stepUndone(job, name, change)),
     undoing: (job, error) => record('undoing', () => journal.undoing(job, error)),

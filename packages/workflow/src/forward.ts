@@ -18,8 +18,11 @@ export async function goForward(execution: Execution): Promise<Failed | undefine
     if (failed) return failed
   }
   haltIfDraining(execution)
+  if (canceled(execution)) return { step: 'finish', error: new SkerryError('job-canceled'), underWay: [] }
   return finish(execution)
 }
+
+const canceled = ({ engine, job }: Execution): boolean => engine.canceled?.(job) ?? false
 
 /** From the last journaled element on: what lies before it and has no entry was skipped, and stays so. */
 export function remaining({ workflow, outputs }: Execution): (Step | ParallelGroup)[] {
@@ -42,10 +45,17 @@ async function runElement(execution: Execution, element: Step | ParallelGroup): 
     const open = membersOf(element).filter((step) => !execution.outputs.has(step.name))
     return { step: element.name, error, underWay: open.map((step) => step.name) }
   }
+  const skipped = membersOf(element).filter((step) => !due.includes(step) && !execution.outputs.has(step.name))
+  if (skipped.length > 0)
+    execution.engine.journal.skipped?.(
+      execution.job,
+      skipped.map((step) => step.name),
+    )
   const [first] = due
   if (first === undefined) return undefined
   // After a crash the step may have begun before its deadline passed, so it counts as under way.
   const underWay = due.map((step) => step.name)
+  if (canceled(execution)) return { step: first.name, error: new SkerryError('job-canceled'), underWay }
   if (remainingMs(execution) <= 0) return { step: first.name, error: new SkerryError('deadline-exceeded'), underWay }
   const contexts = due.map((step) => stepContext(execution, step.name))
   const outcomes = await Promise.allSettled(due.map((step, i) => runStep(execution, step, contexts[i]!)))

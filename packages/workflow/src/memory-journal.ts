@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Change, type ErrorBody, type Row, SkerryError } from '@skerry/contract'
 import type { JobRecord, JobState, Journal } from './journal.ts'
-import { stepNames, type Workflow } from './workflow.ts'
+import { stepRecords, type Workflow } from './workflow.ts'
 
 export interface MemoryJournal extends Journal {
   /** Records a job as accepted and not begun. */
@@ -14,6 +14,7 @@ export interface MemoryJournal extends Journal {
 interface Entry extends JobRecord {
   done: Record<string, { output: unknown }>
   undone: string[]
+  skipped: string[]
   result?: Row
 }
 
@@ -32,21 +33,24 @@ export function memoryJournal(commit: (change: Change, job: string) => Promise<v
   const end = (job: string, state: JobState, error: ErrorBody) => Object.assign(entry(job), { state, error: asJson(error) })
   return {
     accept: (job, workflow, input, deadline) => {
-      const { name, version } = workflow
+      const { name, version, declared } = workflow
       jobs.set(job, {
         workflow: name,
         version,
-        steps: stepNames(workflow),
+        steps: stepRecords(workflow),
+        ...(declared ? { declared: asJson(declared) } : {}),
         input: asJson(input),
         state: 'processing',
         done: {},
         undone: [],
+        skipped: [],
         deadline,
       })
     },
     result: (job) => jobs.get(job)?.result,
     load: (job) => structuredClone(jobs.get(job)),
     begun: async (job) => void entry(job),
+    skipped: (job, steps) => void entry(job).skipped.push(...steps),
     stepDone: async (job, step, output, change) => {
       const recorded = checkedJson(step, output)
       await apply(job, change)

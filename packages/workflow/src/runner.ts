@@ -13,7 +13,11 @@ import { resume } from './resume.ts'
 import { membersOf, type Workflow } from './workflow.ts'
 
 export interface RunnerPorts<W = any> {
-  workflows: ReadonlyMap<string, Workflow<any, W>> | Readonly<Record<string, Workflow<any, W>>>
+  /** By the name that a job recorded; or what finds the workflow as the job was begun, and throws why it can't be. */
+  workflows:
+    | ReadonlyMap<string, Workflow<any, W>>
+    | Readonly<Record<string, Workflow<any, W>>>
+    | ((job: JobRecord) => Workflow<any, W> | undefined)
   world: W
   journal: Journal
   /** Epoch milliseconds, as the deadlines of jobs. */
@@ -21,6 +25,8 @@ export interface RunnerPorts<W = any> {
   /** Resolves after so many milliseconds. */
   sleep(ms: number): Promise<void>
   onProgress?: (job: string, step: string, progress: Progress) => void
+  /** Is the job to go back at its next step? Once true, it stays so. */
+  canceled?: (job: string) => boolean
   limits?: Partial<Limits>
 }
 
@@ -45,8 +51,11 @@ export function createRunner<W>(ports: RunnerPorts<W>): Runner {
   const running = new Map<string, Promise<void>>()
   let draining = false
   const { workflows } = ports
-  const find = (name: string) =>
-    workflows instanceof Map ? workflows.get(name) : Object.entries(workflows).find(([key]) => key === name)?.[1]
+  const find: Find = (job) => {
+    if (typeof workflows === 'function') return workflows(job)
+    const { workflow: name } = job
+    return workflows instanceof Map ? workflows.get(name) : Object.entries(workflows).find(([key]) => key === name)?.[1]
+  }
   const engine: Engine = { ...ports, limits: { ...defaultLimits, ...ports.limits }, draining: () => draining }
   const enter = (job: string, retrying: boolean): Promise<void> => {
     const there = running.get(job)
@@ -72,7 +81,7 @@ export function createRunner<W>(ports: RunnerPorts<W>): Runner {
   }
 }
 
-type Find = (name: string) => Workflow | undefined
+type Find = (job: JobRecord) => Workflow | undefined
 
 async function carryOn(engine: Engine, find: Find, { job, retrying }: { job: string; retrying: boolean }): Promise<void> {
   const record = engine.journal.load(job)
@@ -84,15 +93,25 @@ async function carryOn(engine: Engine, find: Find, { job, retrying }: { job: str
     })
   if (!retrying && record.state !== 'processing' && record.state !== 'undoing') return
   try {
-    await carryOnFrom(engine, find(record.workflow), { job, record })
+    await carryOnFrom(engine, found(find, record), { job, record })
   } catch (error) {
     throw error instanceof Halt ? error.cause : error
   }
 }
 
+/** The workflow, or why there is none that the job could go on by. */
+function found(find: Find, record: JobRecord): Workflow | string {
+  try {
+    return find(record) ?? `there is no workflow ${record.workflow} any more`
+  } catch (error) {
+    if (!(error instanceof SkerryError)) throw error
+    return error.message
+  }
+}
+
 async function carryOnFrom(
   engine: Engine,
-  workflow: Workflow | undefined,
+  workflow: Workflow | string,
   { job, record }: { job: string; record: JobRecord },
 ): Promise<void> {
   const execution = resume(engine, job, record, workflow)

@@ -4,6 +4,7 @@
 import type { Change, ErrorBody, Progress, Row } from '@skerry/contract'
 import { SkerryError } from '@skerry/contract'
 import type { z } from 'zod'
+import type { Declaration } from './declaration.ts'
 
 export interface StepContext<I = any, W = any> {
   readonly job: string
@@ -34,6 +35,8 @@ export interface StepResult {
 export interface Step<I = any, W = any> {
   /** Letters, digits and inner dashes. */
   name: string
+  /** Default 1. Raised when a job that began before the change must not go on by it: such a job is then stuck, not guessed at. */
+  version?: number
   /** May run again when it did not get as far as the journal: acts on the same ids again, decides from the graph anew. */
   do(ctx: StepContext<I, W>): Maybe<StepResult | void>
   /** Also runs for the step that failed, wherever that stopped, and may run twice: accepts "nothing there". */
@@ -47,6 +50,27 @@ export interface Step<I = any, W = any> {
    * and only such parts of the world as nothing but the end of this step changes.
    */
   when?(ctx: StepContext<I, W>): boolean
+  /** Where it came from, when not from its workflow: `plugin <name>`, `workflow <name>`. For people. */
+  from?: string
+  /** The step that it replaces: later steps find its output under that name too. */
+  standsFor?: string
+  /** The parts that it stands in, the outermost first. See `subWorkflow`. */
+  parts?: readonly Part[]
+  /** What is done without it, where a declaration may skip it or leave it out. Absent: it may not. */
+  optional?: string
+  /**
+   * Steps that must have run before it: it reads their outputs, or what they have made. Absent: all that stand before it, so that a
+   * declaration can't move it past any of them.
+   */
+  needs?: readonly string[]
+  /** The name under which jobs have recorded it before it was in a part. */
+  formerly?: string
+}
+
+/** A sub-workflow in the place of a step. */
+export interface Part {
+  as: string
+  workflow: string
 }
 
 export interface ParallelGroup<I = any, W = any> {
@@ -57,10 +81,12 @@ export interface ParallelGroup<I = any, W = any> {
 export interface Workflow<I = any, W = any> {
   /** `<noun>.<verb>` */
   name: string
-  /** Raised when steps change: a job begun by another version is not guessed at. */
+  /** Raised when steps change, for people to see. Whether a job may go on is decided step by step (`stepRecords`). */
   version: number
   input: z.ZodType<I>
   steps: readonly (Step<I, W> | ParallelGroup<I, W>)[]
+  /** The declaration that it was put together by. Jobs record it. */
+  declared?: Declaration
   /** Committed with the end of the job: finishing is the same commit as the effect. A failure here undoes the job. */
   finish?(ctx: EndContext<I, W>): Maybe<{ change?: Change; result?: Row }>
   /** Committed with the failure of the job, after all undo: sets back what the acceptance of the call had set. */
@@ -82,10 +108,20 @@ export function stepsOf<I, W>(workflow: Workflow<I, W>): Step<I, W>[] {
   return workflow.steps.flatMap((element) => membersOf(element))
 }
 
-/** What a job records when it is accepted (`Journal.load().steps`), and what is compared when it is resumed. */
 export function stepNames(workflow: Workflow): string[] {
   return stepsOf(workflow).map((step) => step.name)
 }
+
+/**
+ * [format] What a job records when it is accepted (`Journal.load().steps`), and what is compared when it is resumed: the
+ * step's name, from its second version on `name@version`.
+ */
+export function stepRecords(workflow: Workflow): string[] {
+  return stepsOf(workflow).map(({ name, version = 1 }) => (version === 1 ? name : `${name}@${version}`))
+}
+
+/** The names of recorded steps. */
+export const stepNamesIn = (records: readonly string[]): string[] => records.map((record) => record.replace(/@\d+$/, ''))
 
 const STEP_NAME = /^[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*$/
 
@@ -98,8 +134,12 @@ export function defineWorkflow<I, W>(workflow: Workflow<I, W>): Workflow<I, W> {
   for (const element of workflow.steps) if (membersOf(element).length === 0) throw bad(`group ${element.name} is empty`)
   for (const step of stepsOf(workflow)) {
     if (!STEP_NAME.test(step.name) || step.name.length > 64) throw bad(`'${step.name}' is no name of a step`)
-    if (names.has(step.name)) throw bad(`two steps are named ${step.name}`)
-    names.add(step.name)
+    for (const name of new Set([step.name, step.standsFor ?? step.name])) {
+      if (names.has(name)) throw bad(`two steps are named ${name}`)
+      names.add(name)
+    }
+    if (!Number.isInteger(step.version ?? 1) || (step.version ?? 1) < 1)
+      throw bad(`the version of step ${step.name} must be a positive integer`)
     if ((step.undo === undefined) === (step.noUndo === undefined))
       throw bad(`step ${step.name} needs undo or noUndo, and not both`)
     if (step.noUndo?.trim() === '') throw bad(`step ${step.name} says noUndo without a reason`)

@@ -71,7 +71,8 @@ describe('a job that is resumed', () => {
   })
 
   it.each<[string, (b: Bench) => Partial<Workflow> | undefined, string]>([
-    ['another version', () => ({ version: 2 }), 'b'],
+    ['a step of another version', () => ({ steps: [step('a'), step('b', { version: 2 })] }), 'b'],
+    ['a renamed step', () => ({ steps: [step('a'), step('c')] }), 'b'],
     ['a missing step', () => ({ steps: [step('a')] }), 'b'],
     ['a step in its way', () => ({ steps: [step('new'), step('a'), step('b')] }), 'new'],
     ['an output that does not parse', () => ({ steps: [step('a', { output: z.number() }), step('b')] }), 'a'],
@@ -89,6 +90,15 @@ describe('a job that is resumed', () => {
     expect([b.state(), b.log]).toEqual(['stuck', []])
     await createRunner(b.ports).retry(job)
     expect([b.state(), b.error()?.code, b.log]).toEqual(['failed', 'upgrade-stuck', ['-b', '-a']])
+  })
+
+  it('goes on under a new version of its workflow whose steps are the same', async () => {
+    const b = bench([step('a'), step('b', { version: 3 }), step('c')])
+    const original = (b.ports.workflows as Record<string, Workflow>)['toy.run']!
+    expect(b.journal.load(job)?.steps).toEqual(['a', 'b@3', 'c'])
+    await b.journal.stepDone(job, 'a', 'A')
+    await createRunner({ ...b.ports, workflows: { 'toy.run': { ...original, version: 2 } } }).run(job)
+    expect([b.state(), b.log]).toEqual(['done', ['b', 'c']])
   })
 
   it('keeps the first failure when an upgrade comes between it and the end of its undo', async () => {

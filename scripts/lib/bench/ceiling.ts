@@ -66,6 +66,7 @@ async function openLog(): Promise<Log> {
     onDurable: () => {},
     onRoll: async () => {},
     report,
+    pause: async () => {},
   })
 }
 

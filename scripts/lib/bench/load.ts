@@ -3,13 +3,17 @@ import { performance } from 'node:perf_hooks'
 import { idOf, ipOf, vmCount, vmName } from './dataset.ts'
 import { Connection } from './wire.ts'
 
-export type Operation = 'create' | 'get' | 'list' | 'query' | 'relations'
+type Single = 'create' | 'get' | 'list' | 'query' | 'relations'
+/** `mixed`: two creations of ten, the rest half reads by id and half by name. */
+export type Operation = Single | 'mixed'
 
 export interface Task {
   operation: Operation
   port: number
   session: string
   rows: number
+  /** VMs that are there, instead of those of the dataset */
+  vms?: readonly { uuid: string; name: string }[]
   seconds: number
   inFlight: number
   /** requests a second at fixed times (open loop: latency counts from when a request was due); absent: as fast as it goes */
@@ -32,17 +36,18 @@ const run = `${process.pid}-${Date.now().toString(36)}`
 const pick = (n: number) => Math.floor(Math.random() * n)
 
 /** Both sides are asked for the same paths. `relations` goes volume → VM → NIC → address. */
-function requestOf({ operation, session, rows }: Task): string {
-  const n = pick(vmCount(rows))
+function requestOf(operation: Single, { session, rows, vms }: Task): string {
+  const n = pick(vms?.length ?? vmCount(rows))
+  const { uuid, name } = vms?.[n] ?? { uuid: idOf('a1', n), name: vmName(n) }
   const head = `host: bench\r\nauthorization: Bearer ${session}\r\n`
   const get = (path: string) => `GET ${path} HTTP/1.1\r\n${head}\r\n`
   switch (operation) {
     case 'get':
-      return get(`/v1/vm-instances/${idOf('a1', n)}`)
+      return get(`/v1/vm-instances/${uuid}`)
     case 'list':
       return get('/v1/vm-instances?limit=1000')
     case 'query':
-      return get(`/v1/vm-instances?q=name%3D${vmName(n)}`)
+      return get(`/v1/vm-instances?q=name%3D${name}`)
     case 'relations':
       return get(`/v1/volumes?q=vmInstance.vmNics.usedIps.ip%3D${ipOf(n)}`)
     case 'create': {
@@ -54,12 +59,19 @@ function requestOf({ operation, session, rows }: Task): string {
   }
 }
 
+function singleOf(operation: Operation): Single {
+  if (operation !== 'mixed') return operation
+  const dice = Math.random()
+  return dice < 0.2 ? 'create' : dice < 0.6 ? 'get' : 'query'
+}
+
 async function one(connection: Connection, task: Task, latencies: number[], due: number): Promise<number> {
-  const { status, body } = await connection.send(requestOf(task))
+  const operation = singleOf(task.operation)
+  const { status, body } = await connection.send(requestOf(operation, task))
   latencies.push(performance.now() - due)
-  if (status !== (task.operation === 'create' ? 201 : 200))
-    throw new Error(`${task.operation} was answered ${status}: ${body.toString('utf8', 0, 500)}`)
-  if (body.length < 100) throw new Error(`${task.operation} found nothing: ${body.toString('utf8')}`)
+  if (status !== (operation === 'create' ? 201 : 200))
+    throw new Error(`${operation} was answered ${status}: ${body.toString('utf8', 0, 500)}`)
+  if (body.length < 100) throw new Error(`${operation} found nothing: ${body.toString('utf8')}`)
   return body.length
 }
 

@@ -38,10 +38,20 @@ const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 /** `taskset -c CORE node …`; taskset execs, so the pid is node's. */
 export function startPinned({ core, argv, log, ipc }: Pinned): ChildProcess {
   const out = log ? openSync(log, 'a') : 'ignore'
-  return spawn('taskset', ['-c', core, process.execPath, ...argv], {
-    stdio: ['ignore', out, log ? out : 'inherit', ...(ipc ? (['ipc'] as const) : [])],
-    env: { PATH: SYSTEM_PATH, NODE_ENV: 'production' },
-  })
+  return untilExit(
+    spawn('taskset', ['-c', core, process.execPath, ...argv], {
+      stdio: ['ignore', out, log ? out : 'inherit', ...(ipc ? (['ipc'] as const) : [])],
+      env: { PATH: SYSTEM_PATH, NODE_ENV: 'production' },
+    }),
+  )
+}
+
+/** A benchmark that is stopped half-way leaves none of its processes. */
+function untilExit(child: ChildProcess): ChildProcess {
+  const kill = () => void child.kill('SIGKILL')
+  process.prependOnceListener('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
+  return child
 }
 
 export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {

@@ -3,10 +3,9 @@
  * in the host's `write`), a checksum line, and the previous copy, which is used when the newest is damaged or missing.
  * A file is two lines of JSON: the data, and `{"sha256": …}` of the first line.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Files } from '@skerry/host'
 import type { Adapter } from 'lowdb'
-import type { ZodType } from 'zod'
 
 /** What a ledger needs of a machine's files. */
 export type LedgerFiles = Pick<Files, 'read' | 'write' | 'rename' | 'remove' | 'list' | 'makeDir'>
@@ -17,17 +16,27 @@ export interface Damage {
   what: 'newest' | 'both'
 }
 
+/** What a schema must do here; a zod schema does. */
+export interface Checks<T> {
+  safeParse(value: unknown): { success: true; data: T } | { success: false }
+}
+
 const PREVIOUS = '.prev'
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+const sha256 = (text: string) => hash('sha256', text)
+
+function isWhole(text: string): boolean {
+  const [line = '', sum] = text.split('\n')
+  return sum === JSON.stringify({ sha256: sha256(line) })
+}
 
 export class CheckedFile<T> implements Adapter<T> {
   readonly #files: LedgerFiles
   readonly #path: string
-  readonly #schema: ZodType<T>
+  readonly #schema: Checks<T>
   /** Of the last `read()`. */
   damage: Damage | undefined
 
-  constructor(files: LedgerFiles, path: string, schema: ZodType<T>) {
+  constructor(files: LedgerFiles, path: string, schema: Checks<T>) {
     this.#files = files
     this.#path = path
     this.#schema = schema
@@ -51,7 +60,7 @@ export class CheckedFile<T> implements Adapter<T> {
     const line = JSON.stringify(data)
     const newest = await this.#files.read(this.#path)
     // A damaged newest copy must not replace the previous one, which may be the last that can be read.
-    if (newest !== undefined && this.#parse(newest) !== undefined) await this.#files.rename(this.#path, this.#path + PREVIOUS)
+    if (newest !== undefined && isWhole(newest)) await this.#files.rename(this.#path, this.#path + PREVIOUS)
     await this.#files.write(this.#path, `${line}\n${JSON.stringify({ sha256: sha256(line) })}\n`, 0o600)
   }
 
@@ -62,8 +71,8 @@ export class CheckedFile<T> implements Adapter<T> {
   }
 
   #parse(text: string): T | undefined {
-    const [line = '', sum = ''] = text.split('\n')
-    if (sum !== JSON.stringify({ sha256: sha256(line) })) return undefined
+    if (!isWhole(text)) return undefined
+    const [line = ''] = text.split('\n')
     const parsed = this.#schema.safeParse(JSON.parse(line))
     return parsed.success ? parsed.data : undefined
   }

@@ -41,7 +41,9 @@ export function advance(before: LedgerEntry | undefined, incoming: Document | To
     const details = { ...where, generation: incoming.generation, known }
     throw new SkerryError('stale-generation', `a newer ${where.noun} document is known here`, details)
   }
-  if (before && order === 0) {
+  // The same wish in the words of another version: this agent, or the controller, was upgraded since.
+  const reworded = before?.document && !isTombstone(incoming) && !before.tombstone && before.document.schema !== incoming.schema
+  if (before && order === 0 && !reworded) {
     if (!sameContent(before, incoming)) {
       const details = { ...where, generation: incoming.generation }
       throw new SkerryError('generation-conflict', `another ${where.noun} document of this generation is known here`, details)

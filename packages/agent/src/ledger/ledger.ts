@@ -2,12 +2,12 @@
  * What an agent remembers: the last desired documents and tombstones, epochs, facts of its own, receipts. All of it is in
  * memory after `openLedger`; a change is on the disk before it is answered. It can be wiped: the next sync rebuilds it.
  */
-import { createHash } from 'node:crypto'
-import { compareGeneration, type Document, digestText, type Generation, SkerryError, type Tombstone } from '@skerry/contract'
+import { compareGeneration, type Document, type Generation, SkerryError, type Tombstone } from '@skerry/contract'
 import type { Clock, DesiredEntry, DesiredSource, Facts } from '@skerry/reconcile'
 import { Low } from 'lowdb'
 import { Batches } from './batches.ts'
 import { CheckedFile, type Damage, documentNames, type LedgerFiles } from './checked-file.ts'
+import { DigestLines } from './digest-lines.ts'
 import { advance, generationOf, type LedgerEntry, ledgerEntry, staleEpoch } from './entry.ts'
 import { Fences } from './fences.ts'
 import { Receipts } from './receipts.ts'
@@ -28,6 +28,8 @@ export interface LedgerPorts {
   dir: string
   files: LedgerFiles
   clock: Clock
+  /** how long a tombstone is kept that was carried out; default a week */
+  goneKeptMs?: number
 }
 
 /** Reads the ledger, or begins an empty one. Damaged documents are named in `damaged` and count as unknown. */
@@ -44,14 +46,16 @@ export class Ledger implements DesiredSource {
   readonly #files: LedgerFiles
   readonly #dir: string
   readonly #clock: Clock
+  readonly #goneKeptMs: number
   readonly #index = new Map<string, Map<string, LedgerEntry>>()
   readonly #batches: Batches
   readonly #fences: Fences
-  #digest: string | undefined
+  readonly #lines = new DigestLines()
   /** Writes are one after another. */
   #tail: Promise<unknown> = Promise.resolve()
 
-  constructor({ dir, files, clock }: LedgerPorts) {
+  constructor({ dir, files, clock, goneKeptMs = GONE_KEPT_MS }: LedgerPorts) {
+    this.#goneKeptMs = goneKeptMs
     this.#files = files
     this.#dir = dir
     this.#clock = clock
@@ -79,8 +83,10 @@ export class Ledger implements DesiredSource {
     await this.#forgetLongGone()
   }
 
-  *entries(noun: string): Iterable<DesiredEntry> {
-    for (const { uuid, document, tombstone, facts } of this.#index.get(noun)?.values() ?? []) {
+  *entries(noun: string, only?: ReadonlySet<string>): Iterable<DesiredEntry> {
+    const all = this.#index.get(noun)
+    const asked = only ? [...only].flatMap((uuid) => all?.get(uuid) ?? []) : (all?.values() ?? [])
+    for (const { uuid, document, tombstone, facts } of asked) {
       const generation = tombstone?.generation ?? document?.generation
       if (generation)
         yield { uuid, generation, tombstone: tombstone !== null, schema: document?.schema, spec: document?.spec, facts }
@@ -103,8 +109,7 @@ export class Ledger implements DesiredSource {
   }
 
   digest(): string {
-    this.#digest ??= createHash('sha256').update(digestText(this.digestEntries())).digest('hex')
-    return this.#digest
+    return this.#lines.digest()
   }
 
   /**
@@ -172,6 +177,11 @@ export class Ledger implements DesiredSource {
     })
   }
 
+  /** Forgets tombstones that were carried out long ago. An agent that runs for years does so too, not only at its start. */
+  prune(): Promise<void> {
+    return this.#inTurn(() => this.#forgetLongGone())
+  }
+
   /** Resolves when everything asked for before is on the disk. */
   idle(): Promise<void> {
     return this.#inTurn(async () => undefined)
@@ -195,9 +205,9 @@ export class Ledger implements DesiredSource {
 
   #set(entry: LedgerEntry): void {
     const entries = this.#index.get(entry.noun) ?? new Map<string, LedgerEntry>()
+    this.#lines.replace(entries.get(entry.uuid), entry)
     entries.set(entry.uuid, entry)
     this.#index.set(entry.noun, entries)
-    this.#digest = undefined
   }
 
   #file(noun: string, uuid: string): CheckedFile<LedgerEntry> {
@@ -234,7 +244,7 @@ export class Ledger implements DesiredSource {
   }
 
   async #forgetLongGone(): Promise<void> {
-    const before = this.#clock.now() - GONE_KEPT_MS
+    const before = this.#clock.now() - this.#goneKeptMs
     for (const entries of this.#index.values()) {
       for (const { noun, uuid, tombstone } of [...entries.values()]) {
         if (tombstone?.goneAt == null || tombstone.goneAt > before) continue

@@ -14,6 +14,8 @@ export interface ServerConfigOptions {
   /** Paths of PEM files. */
   tls: { certFile: string; keyFile: string; caFile: string }
   jetstreamDir: string
+  /** Where the server keeps account JWTs. The site's own must lie there before the first start: `resolverFile`. */
+  resolverDir: string
   serverName?: string
   pidFile?: string
   /** Without it the server logs to stderr. */
@@ -21,8 +23,9 @@ export interface ServerConfigOptions {
 }
 
 /**
- * The whole configuration of a site's server: TLS required, users only by JWT of the preloaded account (so no anonymous user
+ * The whole configuration of a site's server: TLS required, users only by JWT of the site's account (so no anonymous user
  * and no implicit account, CVE-2023-47090), no monitoring port, no cluster, no leaf nodes, no other protocol.
+ * The account is not preloaded: the server would take it over a newer one at each start (2.9.10), and revoked users with it.
  */
 export function serverConfig(options: ServerConfigOptions): string {
   return renderConf(serverSettings(options))
@@ -33,6 +36,7 @@ export function serverSettings({
   listen,
   tls,
   jetstreamDir,
+  resolverDir,
   serverName = 'skerry',
   pidFile,
   logFile,
@@ -55,12 +59,14 @@ export function serverSettings({
     },
     operator: site.operator.jwt,
     system_account: site.systemAccount.publicKey,
-    resolver: 'MEMORY',
-    resolver_preload: {
-      [site.systemAccount.publicKey]: site.systemAccount.jwt,
-      [site.account.publicKey]: site.account.jwt,
-    },
+    resolver: { type: 'full', dir: resolverDir, allow_delete: false, interval: '2m' },
+    resolver_preload: { [site.systemAccount.publicKey]: site.systemAccount.jwt },
   }
+}
+
+/** What must lie in `resolverDir` before the first start; later the server writes it, told by `updateAccount`. */
+export function resolverFile({ account }: Pick<Site, 'account'>): { name: string; text: string } {
+  return { name: `${account.publicKey}.jwt`, text: account.jwt }
 }
 
 const KEY = /^[A-Za-z_][A-Za-z0-9_]*$/

@@ -2,7 +2,8 @@
 import { encodeUser, fmtCreds } from '@nats-io/jwt'
 import { createUser, fromPublic, fromSeed, type KeyPair } from '@nats-io/nkeys'
 import { SkerryError } from '@skerry/contract'
-import { type AgentIdentity, rightsOf, type UserIdentity } from './rights.ts'
+import { keyPairOf } from './native-keys.ts'
+import { type AgentIdentity, type KeyedKind, rightsOf, type UserIdentity } from './rights.ts'
 
 /**
  * An agent may answer a request this long after it got it, once. nats-server forgets it then; the longest verbs (a migration,
@@ -11,13 +12,15 @@ import { type AgentIdentity, rightsOf, type UserIdentity } from './rights.ts'
 const RESPONSE_TTL_NS = 3_600 * 1e9
 
 export type IssueUserOptions = {
-  /** Seed of the site's account key. */
+  /** Seed of the key that signs: the account's own, or with `account` one of its signing keys. */
   accountSeed: string
+  /** Public key of the account that the signing key stands for. */
+  account?: string
   /** The user's own public key (`U…`), whose seed never leaves its machine; a new pair is made without it. */
   userPublicKey?: string
   /** The JWT is refused from then on; without it, it never expires. */
   expiresAt?: Date
-} & ({ kind: 'controller' | 'operator-cli' } | { kind: 'agent'; agent: AgentIdentity })
+} & ({ kind: 'controller' | KeyedKind } | { kind: 'agent'; agent: AgentIdentity })
 
 export interface IssuedUser {
   jwt: string
@@ -30,12 +33,7 @@ export interface IssuedUser {
 
 /** Throws `invalid-argument` for keys that aren't nkeys of the right kind, or an agent's kind and uuid that aren't plain. */
 export async function issueUser(options: IssueUserOptions): Promise<IssuedUser> {
-  const account = parseKey(
-    'accountSeed',
-    'SA',
-    () => fromSeed(new TextEncoder().encode(options.accountSeed)),
-    options.accountSeed,
-  )
+  const account = parseKey('accountSeed', 'SA', () => keyPairOf(options.accountSeed), options.accountSeed)
   const given = options.userPublicKey
   const keys = given === undefined ? createUser() : parseKey('userPublicKey', 'U', () => fromPublic(given), given)
   const publicKey = keys.getPublicKey()
@@ -47,9 +45,10 @@ export async function issueUser(options: IssueUserOptions): Promise<IssuedUser> 
     account,
     {
       pub: { allow: [...rights.publish], deny: [] },
-      sub: { allow: [...rights.subscribe], deny: [] },
+      sub: { allow: [...rights.subscribe], deny: [...rights.unheard] },
       ...(rights.responses ? { resp: { max: 1, ttl: RESPONSE_TTL_NS } } : {}),
       allowed_connection_types: ['STANDARD'],
+      ...(options.account === undefined ? {} : { issuer_account: options.account }),
     },
     options.expiresAt ? { exp: Math.floor(options.expiresAt.getTime() / 1000) } : {},
   )
@@ -59,7 +58,7 @@ export async function issueUser(options: IssueUserOptions): Promise<IssuedUser> 
 
 function identityOf(options: IssueUserOptions, publicKey: string): UserIdentity {
   if (options.kind === 'agent') return { kind: 'agent', agent: options.agent }
-  return options.kind === 'controller' ? { kind: 'controller' } : { kind: 'operator-cli', id: publicKey }
+  return options.kind === 'controller' ? { kind: 'controller' } : { kind: options.kind, id: publicKey }
 }
 
 /** The key's text is not repeated in the error: it may be a secret in the wrong place. */
@@ -79,11 +78,21 @@ export function credsFile({ jwt, seed }: { jwt: string; seed: string }): string 
 
 /**
  * The inbox prefix that the user of a `.creds` text may subscribe to, read from its JWT (which names the user and is not verified
- * here: the server does that). Undefined for credentials that are not an `operator-cli`'s of ours.
+ * here: the server does that). Undefined for credentials that are not of ours, or of an agent or a controller.
  */
 export function inboxOfCreds(creds: string): string | undefined {
+  const { sub, name } = claimsOf(creds)
+  const kind = name === 'console-proxy' || name === 'operator-cli' ? name : undefined
+  return typeof sub === 'string' && kind ? rightsOf({ kind, id: sub }).inboxPrefix : undefined
+}
+
+/** Public key that signed the user of a `.creds` text; undefined where there is none. */
+export function signerOfCreds(creds: string): string | undefined {
+  const { iss } = claimsOf(creds)
+  return typeof iss === 'string' ? iss : undefined
+}
+
+function claimsOf(creds: string): { sub?: unknown; iss?: unknown; name?: unknown } {
   const payload = /-----BEGIN NATS USER JWT-----\s+[\w-]+\.([\w-]+)\./.exec(creds)?.[1]
-  if (payload === undefined) return undefined
-  const { sub } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as { sub?: unknown }
-  return typeof sub === 'string' ? rightsOf({ kind: 'operator-cli', id: sub }).inboxPrefix : undefined
+  return payload === undefined ? {} : JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
 }

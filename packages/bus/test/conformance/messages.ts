@@ -12,8 +12,8 @@ export function messages({ connect, pair, errors }: Setup): void {
       await b.flush()
       const headers = { 'Skerry-Deadline': '5000' }
       const room = MIB - 12 - 'Skerry-Deadline: 5000\r\n'.length - 2 // NATS/1.0 and line ends; quotes
-      expect((await a.request(at, 'x'.repeat(room), { timeoutMs: 5_000, headers })).data).toBe(room)
-      const error = await failure(a.request(at, 'x'.repeat(room + 1), { timeoutMs: 5_000, headers }))
+      expect((await a.request(at, 'x'.repeat(room), { timeoutMs: 30_000, headers })).data).toBe(room)
+      const error = await failure(a.request(at, 'x'.repeat(room + 1), { timeoutMs: 30_000, headers }))
       expect(error.code).toBe('invalid-document')
       expect(error.details).toEqual({ subject: at, sizeBytes: MIB + 1, limitBytes: MIB })
       expect(() => a.publish(at, 'x'.repeat(MIB))).toThrow(SkerryError)
@@ -23,7 +23,7 @@ export function messages({ connect, pair, errors }: Setup): void {
       const { a, at } = await pair()
       const circle: Record<string, unknown> = {}
       circle.self = circle
-      expect((await failure(a.request(at, circle, { timeoutMs: 5_000 }))).code).toBe('invalid-document')
+      expect((await failure(a.request(at, circle, { timeoutMs: 30_000 }))).code).toBe('invalid-document')
       expect(() => a.publish(at, { n: 1n })).toThrow(SkerryError)
     })
 
@@ -31,10 +31,10 @@ export function messages({ connect, pair, errors }: Setup): void {
       const { a, b, at } = await pair()
       b.serve(at, async (m) => 'x'.repeat(m.data as number))
       await b.flush()
-      const error = await failure(a.request(at, 2 * MIB, { timeoutMs: 5_000 }))
+      const error = await failure(a.request(at, 2 * MIB, { timeoutMs: 30_000 }))
       expect(error.code).toBe('invalid-document')
       expect(error.details.limitBytes).toBe(MIB)
-      expect((await a.request(at, 1, { timeoutMs: 5_000 })).data).toBe('x')
+      expect((await a.request(at, 1, { timeoutMs: 30_000 })).data).toBe('x')
     })
 
     it('are copies: what the receiver changes, the sender does not see', async () => {
@@ -45,7 +45,7 @@ export function messages({ connect, pair, errors }: Setup): void {
       })
       await b.flush()
       const mine = { n: 1 }
-      expect((await a.request(at, mine, { timeoutMs: 5_000 })).data).toEqual({ n: 2 })
+      expect((await a.request(at, mine, { timeoutMs: 30_000 })).data).toEqual({ n: 2 })
       expect(mine).toEqual({ n: 1 })
     })
   })
@@ -144,7 +144,7 @@ export function messages({ connect, pair, errors }: Setup): void {
       finish()
       expect((await asked).data).toBe('done')
       await stopping
-      expect((await failure(a.request(at, null, { timeoutMs: 5_000 }))).code).toBe('agent-unreachable')
+      expect((await failure(a.request(at, null, { timeoutMs: 30_000 }))).code).toBe('agent-unreachable')
       await serving.stop() // twice is once
     })
 

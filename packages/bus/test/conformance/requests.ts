@@ -1,7 +1,7 @@
 /** Requests and the errors they end with. */
 import { SkerryError } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
-import type { Msg } from '../../src/index.ts'
+import { Answer, type Msg } from '../../src/index.ts'
 import { eventually, failure, MIB, pause, type Setup } from './world.ts'
 
 export function requests({ pair, errors }: Setup): void {
@@ -11,7 +11,7 @@ export function requests({ pair, errors }: Setup): void {
       b.serve(`${at}.do.>`, async (m: Msg) => ({ subject: m.subject, data: m.data, epoch: m.headers['Skerry-Epoch'] }))
       await b.flush()
       const data = { text: 'ä€😀\n"', list: [1, null, true], nested: { x: 1.5 } }
-      const reply = await a.request(`${at}.do.vm.start`, data, { timeoutMs: 5_000, headers: { 'Skerry-Epoch': '7' } })
+      const reply = await a.request(`${at}.do.vm.start`, data, { timeoutMs: 30_000, headers: { 'Skerry-Epoch': '7' } })
       expect(reply.data).toEqual({ subject: `${at}.do.vm.start`, data, epoch: '7' })
     })
 
@@ -20,7 +20,7 @@ export function requests({ pair, errors }: Setup): void {
       b.serve(at, async (m) => m.headers['Skerry-Deadline'])
       await b.flush()
       expect((await a.request(at, null, { timeoutMs: 4_321.9 })).data).toBe('4321')
-      expect((await a.request(at, null, { timeoutMs: 5_000, headers: { 'Skerry-Deadline': '12' } })).data).toBe('12')
+      expect((await a.request(at, null, { timeoutMs: 30_000, headers: { 'Skerry-Deadline': '12' } })).data).toBe('12')
     })
 
     it('fail at once as unreachable when nobody serves the subject', async () => {
@@ -42,7 +42,7 @@ export function requests({ pair, errors }: Setup): void {
       expect(error.details).toEqual({ subject: at, timeoutMs: 60 })
       release() // the late answer must not disturb anything
       await b.flush()
-      expect((await failure(a.request(`${at}.none`, null, { timeoutMs: 5_000 }))).code).toBe('agent-unreachable')
+      expect((await failure(a.request(`${at}.none`, null, { timeoutMs: 30_000 }))).code).toBe('agent-unreachable')
     })
 
     it('are given up by their signal, with its reason as the cause', async () => {
@@ -65,12 +65,20 @@ export function requests({ pair, errors }: Setup): void {
       expect((await failure(a.request(at, null, { timeoutMs: Number.NaN }))).code).toBe('deadline-exceeded')
     })
 
+    it('get headers of the reply where the handler gives some', async () => {
+      const { a, b, at } = await pair()
+      b.serve(at, async () => new Answer({ made: true }, { 'Skerry-Status': '201' }))
+      await b.flush()
+      const reply = await a.request(at, null, { timeoutMs: 30_000 })
+      expect([reply.data, reply.headers['Skerry-Status']]).toEqual([{ made: true }, '201'])
+    })
+
     it('treat undefined as null in both directions', async () => {
       const { a, b, at } = await pair()
       const seen: unknown[] = []
       b.serve(at, async (m) => void seen.push(m.data))
       await b.flush()
-      expect((await a.request(at, undefined, { timeoutMs: 5_000 })).data).toBeNull()
+      expect((await a.request(at, undefined, { timeoutMs: 30_000 })).data).toBeNull()
       expect(seen).toEqual([null])
     })
   })
@@ -83,7 +91,7 @@ export function requests({ pair, errors }: Setup): void {
         throw new SkerryError('volume-lost', 'cannot open the root volume', { volumeUuid: 'v1' }, { cause })
       })
       await b.flush()
-      const error = await failure(a.request(at, null, { timeoutMs: 5_000 }))
+      const error = await failure(a.request(at, null, { timeoutMs: 30_000 }))
       expect(error).toMatchObject({
         code: 'volume-lost',
         message: 'cannot open the root volume',
@@ -104,12 +112,29 @@ export function requests({ pair, errors }: Setup): void {
       })
       await b.flush()
       for (const data of ['sync', 'async']) {
-        expect((await failure(a.request(at, data, { timeoutMs: 5_000 }))).code).toBe('internal')
+        expect((await failure(a.request(at, data, { timeoutMs: 30_000 }))).code).toBe('internal')
       }
-      expect((await a.request(at, null, { timeoutMs: 5_000 })).data).toBe('fine')
+      expect((await a.request(at, null, { timeoutMs: 30_000 })).data).toBe('fine')
       expect(calls).toBe(3)
       expect(errors.map((e) => e.code)).toEqual(['internal', 'internal'])
       expect(errors[0]?.cause).toBeInstanceOf(TypeError)
+    })
+
+    it('are written as their server says, what can’t be read too, and are errors still', async () => {
+      const { a, b, at } = await pair()
+      const failure = (thrown: unknown) => {
+        const { code, message } = thrown as SkerryError
+        return new Answer({ code, detail: message, status: 409 }, { 'Skerry-Status': '409' })
+      }
+      b.serve(at, () => Promise.reject(new SkerryError('in-use', 'two VMs use it')), { failure })
+      await b.flush()
+      const [raw] = await a.gather(at, null, { timeoutMs: 30_000, max: 1 })
+      expect(raw?.data).toEqual({ code: 'in-use', detail: 'two VMs use it', status: 409 })
+      expect([raw?.headers['Skerry-Status'], raw?.headers['Skerry-Error']]).toEqual(['409', 'in-use'])
+      await expect(a.request(at, null, { timeoutMs: 30_000 })).rejects.toMatchObject({
+        code: 'in-use',
+        message: 'two VMs use it',
+      })
     })
 
     it('larger than a message arrive cut to code and message', async () => {
@@ -118,7 +143,7 @@ export function requests({ pair, errors }: Setup): void {
         throw new SkerryError('in-use', 'm'.repeat(10_000), { blob: 'x'.repeat(2 * MIB) })
       })
       await b.flush()
-      const error = await failure(a.request(at, null, { timeoutMs: 5_000 }))
+      const error = await failure(a.request(at, null, { timeoutMs: 30_000 }))
       expect(error.code).toBe('in-use')
       expect(error.message.length).toBe(4_096)
       expect(error.details).toEqual({})

@@ -24,7 +24,7 @@ export interface Setup {
 export const MIB = 1_048_576
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-export async function eventually(check: () => boolean, ceilingMs = 10_000): Promise<void> {
+export async function eventually(check: () => boolean, ceilingMs = 45_000): Promise<void> {
   const until = performance.now() + ceilingMs
   while (!check()) {
     if (performance.now() > until) throw new Error('did not happen in time')

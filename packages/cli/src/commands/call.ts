@@ -1,17 +1,20 @@
 /** Every verb that is no query: flags to parameters, the call, and what comes of it. */
-import { type Api, type Row, resourceOf } from '@skerry/contract'
+import type { Row } from '@skerry/contract'
 import type { Job } from '@skerry/sdk'
+import type { CatalogApi } from '../catalog.ts'
 import { type Flag, flagsOf, flagValue, subjectOf } from '../flags.ts'
 import type { Io } from '../io.ts'
 import { type Format, formatOne, table } from '../output.ts'
 import { progressLine } from '../progress.ts'
 import { clientOf, type Globals } from '../session.ts'
-import { apiFor, type Command, columnsOf } from '../verbs.ts'
+import { drawnTree, type Leaf } from '../tree.ts'
+import { apiFor, type Command, columnsOf, resourceNamed } from '../verbs.ts'
 
 export interface CallOptions extends Globals {
   output: Format
   wait?: boolean
   dryRun?: boolean
+  yes?: boolean
   ifPlan?: string
   idempotencyKey?: string
 }
@@ -19,20 +22,21 @@ export interface CallOptions extends Globals {
 /** What was typed: flags by parameter, each with all its values. */
 export type Given = ReadonlyMap<string, readonly string[]>
 
-function paramsOf(api: Api, command: Command, given: Given, subject: string | undefined): Row {
+/** Flags that were typed, as the API wants them. */
+export function paramsOf(api: CatalogApi, command: Command, given: Given, subject: string | undefined): Row {
   const flags = new Map(flagsOf(api, command.resource).map((flag): [string, Flag] => [flag.param, flag]))
   const params: Row = {}
   for (const [param, texts] of given) {
     const flag = flags.get(param)
     if (flag) params[param] = flagValue(flag, texts)
   }
-  const named = subjectOf(api, command.resource)
+  const named = subjectOf(api, command.resource)?.name
   if (subject !== undefined && named !== undefined) params[named] = subject
   return params
 }
 
 /** Shows each change of a job on stderr: on a screen in place, else a line each. */
-function follower(io: Io): { show: (job: Job) => void; done: () => void } {
+export function follower(io: Io): { show: (job: Job) => void; done: () => void } {
   let shown = false
   return {
     show: (job) => {
@@ -60,6 +64,8 @@ export async function runCall(
     ...(o.ifPlan ? { ifPlan: o.ifPlan } : {}),
     ...(o.idempotencyKey ? { idempotencyKey: o.idempotencyKey } : {}),
   }
+  if (api.method === 'DELETE' && !api.sync && io.tty && !o.yes && !o.dryRun && !o.ifPlan)
+    await (await import('./confirm.ts')).confirmDeletion(io, client, { api, params })
   try {
     const reply = await client.call(api.api, params, {
       ...conditions,
@@ -74,8 +80,9 @@ export async function runCall(
   }
 }
 
-async function shown(api: Api, reply: Row, o: CallOptions): Promise<string> {
-  if (o.dryRun) return o.output === 'table' ? planText(reply['plan'] as Row) : formatOne(reply['plan'] as Row, [], o.output)
+async function shown(api: CatalogApi, reply: Row, o: CallOptions): Promise<string> {
+  if (o.dryRun)
+    return o.output === 'table' ? planText(reply['plan'] as Row, api.sync) : formatOne(reply['plan'] as Row, [], o.output)
   const job = reply['job'] as Job | undefined
   if (job === undefined || api.sync || o.wait) return formatOne(reply, columnsOf(api), o.output)
   if (o.output === 'name') return job.uuid
@@ -84,21 +91,39 @@ async function shown(api: Api, reply: Row, o: CallOptions): Promise<string> {
     : formatOne(job as unknown as Row, [], o.output)
 }
 
+/** Of hosts that were looked at, what a person reads. */
+const hostsOf = (plan: Row, kind: string, columns: readonly string[]): Row[] =>
+  (((plan['hosts'] as Row | undefined)?.[kind] as Row[] | undefined) ?? []).map((row) =>
+    Object.fromEntries(columns.map((column) => [column, row[column]])),
+  )
+
+const DOES: Readonly<Record<string, string>> = { detach: 'stays, without it', stop: 'is stopped' }
+
+const leafOf = ({ children, ...inventory }: Row): Leaf => ({ inventory, children: (children as Row[]).map(leafOf) })
+function nodeText({ resource, name, uuid, action }: Row): string {
+  const noun = resourceNamed(String(resource))?.noun ?? resource
+  return [noun, name ?? '', uuid, DOES[String(action)] ? `(${DOES[String(action)]})` : ''].filter(Boolean).join(' ')
+}
+
 /** What a dry run answered: steps, what would go with it, what would be written, what hosts would do. */
-export function planText(plan: Row): string {
+export function planText(plan: Row, atOnce = false): string {
   const list = (name: string) => (plan[name] as Row[] | undefined) ?? []
   const cascade = list('cascade').map((one) => ({
     ...one,
-    resource: resourceOf(String(one['resource']))?.noun ?? one['resource'],
+    resource: resourceNamed(String(one['resource']))?.noun ?? one['resource'],
   }))
   const section = (title: string, rows: readonly Row[]) =>
     rows.length === 0 ? [] : ['', `${title}:`, table([...new Set(rows.flatMap((row) => Object.keys(row)))], rows)]
   return [
     `steps: ${(plan['steps'] as string[]).join(' → ')}`,
-    ...section('goes with it', cascade as Row[]),
+    ...(plan['tree']
+      ? ['', 'would go:', drawnTree(leafOf(plan['tree'] as Row), nodeText)]
+      : section('goes with it', cascade as Row[])),
+    ...section('hosts that could take it', hostsOf(plan, 'possible', ['host', 'vms'])),
+    ...section('hosts that can not', hostsOf(plan, 'refused', ['host', 'filter', 'because'])),
     ...section('would be written', list('changes')),
     ...section('hosts would', list('agents')),
     '',
-    `nothing was changed; --if-plan ${String(plan['hash'])} does exactly this or nothing`,
+    atOnce ? 'nothing was changed' : `nothing was changed; --if-plan ${String(plan['hash'])} does exactly this or nothing`,
   ].join('\n')
 }

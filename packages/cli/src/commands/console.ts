@@ -1,16 +1,14 @@
-/** `skerry console <vm>`: the guest's serial console in this terminal. Ctrl-] leaves. */
-import { SkerryError } from '@skerry/contract'
+/** `skerry console <vm>`: the guest's serial console in this terminal. Ctrl-] leaves. `--web`: in a browser, its screen too. */
+import { SkerryError } from '@skerry/contract/errors'
 import type { RawData } from 'ws'
 import type { Io, RawTerminal } from '../io.ts'
 import { clientFor, contextOf, type Globals } from '../session.ts'
+import { bytesOf, openSocket } from '../web-socket.ts'
 
 /** Ctrl-], as telnet and virsh have it. */
 const LEAVE = 0x1d
 /** How long output is still shown after piped input has ended. */
 const AFTER_INPUT_MS = 2_000
-
-const bytesOf = (data: RawData): Uint8Array =>
-  Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data
 
 /** Resolves with the reason why it ended. */
 function connected(terminal: RawTerminal, socket: import('ws').WebSocket): Promise<string> {
@@ -27,27 +25,26 @@ function connected(terminal: RawTerminal, socket: import('ws').WebSocket): Promi
     socket.on('message', (data: RawData) => terminal.write(bytesOf(data)))
     socket.on('close', (_code, reason) => resolve(reason.toString() || 'the console was closed'))
     socket.on('error', reject)
+    socket.resume()
   })
 }
 
-function opened(socket: import('ws').WebSocket): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once('open', () => resolve())
-    socket.once('error', (cause) =>
-      reject(new SkerryError('agent-unreachable', 'the console could not be opened', {}, { cause })),
-    )
-  })
+export interface ConsoleOptions extends Globals {
+  web?: boolean
+  vnc?: boolean
+  proxy?: string
 }
 
-export async function openConsole(io: Io, vm: string, o: Globals): Promise<void> {
+export async function openConsole(io: Io, vm: string, o: ConsoleOptions): Promise<void> {
+  const kind = o.vnc ? 'vnc' : 'serial'
+  if (!o.web && (o.vnc || o.proxy)) throw new SkerryError('invalid-argument', 'a screen and a proxy need a browser: add --web')
   const { context } = await contextOf(io, o)
   const client = await clientFor(io, context)
   const { uuid } = await client.get('vmInstance', vm)
   const { inventory } = await client.call('RequestConsoleAccess', { vmInstanceUuid: uuid }, { wait: true })
   const token = String((inventory as { token?: unknown } | undefined)?.token ?? '')
-  const { WebSocket } = await import('ws')
-  const socket = new WebSocket(client.consoleUrl(token), context.ca ? { ca: await io.readFile(context.ca) } : {})
-  await opened(socket)
+  if (o.web) return io.out(`${client.consolePageUrl(token, { kind, name: vm, ...(o.proxy ? { proxy: o.proxy } : {}) })}`)
+  const socket = await openSocket(io, context, { url: client.consoleUrl(token), what: 'the console' })
   io.err(`connected to ${vm}; Ctrl-] leaves\n`)
   const terminal = io.rawTerminal()
   try {

@@ -1,6 +1,6 @@
 /** `skerry job wait|retry` and `skerry agent token`: what `--wait` does later, and the two verbs that read better this way round. */
-import { SkerryError } from '@skerry/contract'
-import { errorFromProblem } from '@skerry/sdk'
+import { SkerryError } from '@skerry/contract/errors'
+import { errorFromProblem } from '@skerry/sdk/problem'
 import type { Io } from '../io.ts'
 import { type Format, formatOne } from '../output.ts'
 import { progressLine } from '../progress.ts'

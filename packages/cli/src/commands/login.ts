@@ -1,5 +1,5 @@
 /** `skerry login`: a session, kept in a context. The password never becomes part of one. */
-import { SkerryError } from '@skerry/contract'
+import { SkerryError } from '@skerry/contract/errors'
 import type { Io } from '../io.ts'
 import { clientFor, contextOf } from '../session.ts'
 
@@ -8,16 +8,19 @@ export interface LoginOptions {
   account: string
   password?: string
   passwordFile?: string
+  user?: string
   context?: string
   ca?: string
   natsUrl?: string
   creds?: string
   natsCa?: string
+  sshKey?: string
 }
 
 async function passwordOf(io: Io, o: LoginOptions): Promise<string> {
   if (o.passwordFile) return (await io.readFile(o.passwordFile)).replace(/\r?\n$/, '')
-  const given = o.password ?? io.env['SKERRY_PASSWORD'] ?? (await io.ask(`password of ${o.account}: `, { secret: true }))
+  const given =
+    o.password ?? io.env['SKERRY_PASSWORD'] ?? (await io.ask(`password of ${o.user ?? o.account}: `, { secret: true }))
   if (given === undefined)
     throw new SkerryError('invalid-argument', 'there is nobody to ask for the password: use --password-file or SKERRY_PASSWORD', {
       field: 'password',
@@ -40,11 +43,14 @@ export async function login(io: Io, o: LoginOptions): Promise<void> {
     account: o.account,
     ...(o.ca ? { ca: o.ca } : {}),
     ...(nats ? { nats } : {}),
+    ...(o.sshKey ? { sshKey: o.sshKey } : {}),
   }
   const client = await clientFor(io, context)
-  const session = await client.login(o.account, await passwordOf(io, o))
+  const session = await client.login(o.account, await passwordOf(io, o), o.user)
   await saveContext(io.configFolder, name, { ...context, session: session.uuid })
-  io.out(`logged in as ${o.account} at ${context.url} until ${session.expiredDate} (context ${name})`)
+  io.out(
+    `logged in as ${o.user ? `${o.user} of ` : ''}${o.account} at ${context.url} until ${session.expiredDate} (context ${name})`,
+  )
 }
 
 export async function logout(io: Io, o: { context?: string }): Promise<void> {

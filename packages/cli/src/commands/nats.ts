@@ -1,4 +1,4 @@
-/** `skerry nats sub|req|services`: look at the bus with the credentials of a context (Debian has no `nats` command). */
+/** `skerry nats sub|req|call|services`: look at the bus with the credentials of a context (Debian has no `nats` command). */
 
 import type { GatheringBus } from '@skerry/bus'
 import { SkerryError } from '@skerry/contract'
@@ -14,7 +14,7 @@ export interface NatsOptions extends Globals {
 }
 
 /** Connects, runs, and always disconnects. */
-async function withBus<T>(io: Io, o: NatsOptions, run: (bus: GatheringBus) => Promise<T>): Promise<T> {
+export async function withBus<T>(io: Io, o: NatsOptions, run: (bus: GatheringBus) => Promise<T>): Promise<T> {
   const { context } = await contextOf(io, o)
   const stored = context.nats
   const url = o.natsUrl ?? stored?.url
@@ -52,15 +52,41 @@ export function sub(io: Io, pattern: string, o: NatsOptions): Promise<void> {
   })
 }
 
+function parsed(payload: string): unknown {
+  try {
+    return JSON.parse(payload)
+  } catch (cause) {
+    throw new SkerryError('invalid-argument', 'the payload must be JSON', { field: 'payload' }, { cause })
+  }
+}
+
 export function req(io: Io, subject: string, payload: string, o: NatsOptions): Promise<void> {
   return withBus(io, o, async (bus) => {
-    let data: unknown
-    try {
-      data = JSON.parse(payload)
-    } catch (cause) {
-      throw new SkerryError('invalid-argument', 'the payload must be JSON', { field: 'payload' }, { cause })
+    const answer = await bus.request(subject, parsed(payload), { timeoutMs: timeoutMs(o) })
+    io.out(JSON.stringify(answer.data, null, 2))
+  })
+}
+
+export interface CallOptions extends NatsOptions {
+  resource: string
+  wait?: boolean
+  dryRun?: boolean
+  job?: string
+}
+
+/** A call of the controller's API over the bus, with the session of the context. `--wait`: as long as the time-out allows. */
+export async function call(io: Io, what: { noun: string; verb: string; params: string }, o: CallOptions): Promise<void> {
+  const { context } = await contextOf(io, o)
+  await withBus(io, o, async (bus) => {
+    const { callHeaders, headers: names, subjects } = await import('@skerry/contract')
+    const headers = {
+      ...(context.session ? { [names.authorization]: `Bearer ${context.session}` } : {}),
+      ...(o.wait ? { [callHeaders.wait]: `${Math.floor(timeoutMs(o))}ms` } : {}),
+      ...(o.dryRun ? { [callHeaders.dryRun]: 'true' } : {}),
+      ...(o.job ? { [callHeaders.job]: o.job } : {}),
     }
-    const answer = await bus.request(subject, data, { timeoutMs: timeoutMs(o) })
+    const subject = subjects.api(what.noun, o.resource === '-' ? undefined : o.resource, what.verb)
+    const answer = await bus.request(subject, parsed(what.params), { timeoutMs: timeoutMs(o), headers })
     io.out(JSON.stringify(answer.data, null, 2))
   })
 }

@@ -1,6 +1,6 @@
 /** What is wrong with a machine, and what helps. Pure: facts in, findings out. */
 import { humanBytes } from '../output.ts'
-import type { Doctor } from './facts.ts'
+import type { AgentFacts, Doctor } from './facts.ts'
 
 export interface Finding {
   check: string
@@ -119,6 +119,42 @@ function version(name: string, text: string | undefined): Finding {
   )
 }
 
+function backend({ backend: seen }: AgentFacts): Finding[] {
+  if (seen === undefined) return []
+  const { pid, ffi } = seen
+  if (pid === undefined)
+    return [finding('libvirt-ffi', 'warn', 'no backend process of agent-kvm runs', 'look into the log of agent-kvm: it says why')]
+  if (ffi === undefined)
+    return [
+      finding('libvirt-ffi', 'warn', `process ${pid} does not show what it has loaded`, 'run this as root, or again in a moment'),
+    ]
+  return [finding('libvirt-ffi', 'ok', `${ffi}, in process ${pid}`)]
+}
+
+function agents(facts: AgentFacts[]): Finding[] {
+  return facts.flatMap((one) => [...agent(one), ...backend(one)])
+}
+
+function agent({ kind, pid, folder, documents, damaged }: AgentFacts): Finding[] {
+  const name = `agent-${kind}`
+  const process =
+    pid === undefined
+      ? finding(
+          name,
+          'fail',
+          `no process runs, though ${folder} is there`,
+          'start it: scripts/up, or its systemd unit; guests run on meanwhile',
+        )
+      : finding(name, 'ok', `runs as process ${pid}, holds ${documents} documents`)
+  if (damaged.length === 0) return [process]
+  const lost = damaged.filter((d) => d.lost).length
+  const found = `${damaged.length} documents of its ledger are damaged (${damaged[0]?.path}), ${lost} without a previous copy`
+  return [
+    process,
+    finding(name, 'warn', found, 'look at the disk; what is lost comes back with the next sync from the controller'),
+  ]
+}
+
 export function diagnose(facts: Doctor): Finding[] {
   const node = finding(
     'node',
@@ -127,5 +163,14 @@ export function diagnose(facts: Doctor): Finding[] {
     'Node.js 20 or newer is needed',
   )
   const programs = Object.keys(wanted).map((name) => version(name, facts.versions[name]))
-  return [kvm(facts), clock(facts), ...facts.disks.map(disk), mtu(facts), forward(facts), node, ...programs]
+  return [
+    kvm(facts),
+    clock(facts),
+    ...facts.disks.map(disk),
+    mtu(facts),
+    forward(facts),
+    node,
+    ...programs,
+    ...agents(facts.agents),
+  ]
 }

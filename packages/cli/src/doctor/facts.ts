@@ -1,3 +1,17 @@
+/** One agent of this machine. */
+export interface AgentFacts {
+  kind: string
+  /** of its process; undefined: none runs */
+  pid: number | undefined
+  folder: string
+  /** of a running agent-kvm: the process through which it reaches libvirt, and the FFI library that this has loaded */
+  backend?: { pid: number | undefined; ffi: string | undefined }
+  /** live documents in its ledger */
+  documents: number
+  /** `lost`: neither the document nor its previous copy can be read */
+  damaged: { path: string; lost: boolean }[]
+}
+
 /** What `skerry doctor` looks at on this machine. Undefined: could not be found out. */
 export interface Doctor {
   /** `works`: QEMU could set a virtual CPU up with it; undefined where there is no QEMU to ask */
@@ -11,6 +25,8 @@ export interface Doctor {
   ipForward: boolean | undefined
   /** program → version text; undefined: not installed */
   versions: Record<string, string | undefined>
+  /** none on a machine that is no host of a site */
+  agents: AgentFacts[]
   /** of the running process */
   node: string
 }

@@ -1,8 +1,9 @@
 /** Looks at this machine for `skerry doctor`. Reads only. */
 import { constants } from 'node:fs'
 import { access, readFile } from 'node:fs/promises'
-import { type Exec, files, realExec } from '@skerry/host'
+import { type Exec, files, processes, realExec } from '@skerry/host'
 import { z } from 'zod'
+import { agentsOf } from './agents.ts'
 import type { Doctor } from './facts.ts'
 
 const TIMEOUT_MS = 5_000
@@ -83,8 +84,8 @@ const programs: Record<string, [string, string[]]> = {
   'nats-server': ['nats-server', ['--version']],
 }
 
-/** `folders`: whose free space matters. */
-export async function probe(folders: readonly string[]): Promise<Doctor> {
+/** `folders`: whose free space matters. `stateDir`: below which agents keep their state. */
+export async function probe(folders: readonly string[], stateDir: string): Promise<Doctor> {
   const exec = realExec()
   const versions = Object.fromEntries(
     await Promise.all(Object.entries(programs).map(async ([name, [cmd, argv]]) => [name, await say(exec, cmd, argv)] as const)),
@@ -98,6 +99,7 @@ export async function probe(folders: readonly string[]): Promise<Doctor> {
     uplink: await uplink(exec),
     forwardPolicy: await forwardPolicy(exec),
     ipForward,
+    agents: await agentsOf(files(), processes(), stateDir),
     versions,
     node: process.version,
   }

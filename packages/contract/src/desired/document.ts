@@ -29,17 +29,30 @@ export const isTombstone = (d: Document | Tombstone): d is Tombstone => 'tombsto
 export function canonicalJson(value: unknown): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  const entries = Object.entries(value).filter(([, v]) => v !== undefined)
-  entries.sort(([a], [b]) => (a < b ? -1 : 1))
-  return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v)}`).join(',')}}`
+  const fields = value as Record<string, unknown>
+  let text = ''
+  for (const key of Object.keys(fields).sort()) {
+    const field = fields[key]
+    if (field !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(field)}`
+  }
+  return `{${text}}`
 }
 
 /**
  * [format] The digest of an agent's documents is the SHA-256 (hex) of this text: a line for each document, sorted. Tombstones
  * don't count: once carried out, both sides forget them.
  */
-export function digestText(entries: Iterable<{ noun: string; uuid: string; generation: Generation; hash: string }>): string {
-  const lines: string[] = []
-  for (const e of entries) lines.push(`${e.noun} ${e.uuid} ${e.generation.incarnation}.${e.generation.seq} ${e.hash}\n`)
-  return lines.sort().join('')
+export function digestText(entries: Iterable<DigestPart>): string {
+  return Array.from(entries, digestLine).sort().join('')
 }
+
+interface DigestPart {
+  noun: string
+  uuid: string
+  generation: Generation
+  hash: string
+}
+
+/** What one document adds to the text of the digest. */
+export const digestLine = ({ noun, uuid, generation: { incarnation, seq }, hash }: DigestPart): string =>
+  `${noun} ${uuid} ${incarnation}.${seq} ${hash}\n`

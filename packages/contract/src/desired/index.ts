@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { AgentKind } from '../resources/agent.ts'
 import { bridge, vm } from './kvm.ts'
-import { pool, volume } from './storage.ts'
+import { iso, pool, volume } from './storage.ts'
 import { lease, router } from './vrouter.ts'
 
 interface NounDef {
@@ -12,7 +12,7 @@ interface NounDef {
 /** Nouns of each kind of agent, in the order in which they are made; they are removed in the opposite order. */
 export const nouns: Record<AgentKind, readonly NounDef[]> = {
   kvm: [bridge, vm],
-  storage: [pool, volume],
+  storage: [pool, iso, volume],
   vrouter: [router, lease],
 }
 

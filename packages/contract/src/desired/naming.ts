@@ -3,7 +3,9 @@
 /** Bridge of an L2 network: 15 characters (IFNAMSIZ − 1). */
 export const bridgeName = (l2NetworkUuid: string) => `skbr${l2NetworkUuid.slice(0, 11)}`
 /** Tap device of a NIC. */
-export const tapName = (nicUuid: string) => `sktp${nicUuid.slice(0, 11)}`
+const TAP = 'sktp'
+export const tapName = (nicUuid: string) => `${TAP}${nicUuid.slice(0, 11)}`
+export const isTap = (name: string | null): name is string => name?.startsWith(TAP) === true
 /** Network namespace of a router. */
 export const routerNetns = (l3NetworkUuid: string) => `skerry-${l3NetworkUuid}`
 /** veth between a bridge and its router: the bridge's end. */
@@ -13,6 +15,20 @@ export const routerUplink = (l3NetworkUuid: string) => `skup${l3NetworkUuid.slic
 /** libvirt domain name: readable, unique; the uuid is the identity. */
 export const domainName = (vmUuid: string) => `skerry-${vmUuid}`
 
+/** Name of a disk inside a VM's definition, from its device id: it stays the same when other disks come and go. */
+export const diskTarget = (deviceId: number) => `vd${String.fromCharCode(97 + deviceId)}`
+export const deviceIdOf = (target: string) => target.charCodeAt(2) - 97
+
 export const volumePath = (poolPath: string, volumeUuid: string, format: string) => `${poolPath}/volumes/${volumeUuid}.${format}`
+/** One of the files that a volume with snapshots consists of: each lies over another one; the volume's first file has the name above. */
+export const layerPath = (poolPath: string, volumeUuid: string, layerUuid: string) =>
+  `${poolPath}/volumes/${volumeUuid}.${layerUuid}.qcow2`
+/** The volume that a file in a pool's folder of volumes belongs to; undefined: it is none that was finished. */
+export const volumeOfFile = (fileName: string): string | undefined =>
+  /^([0-9a-f]{32})(\.[0-9a-f]{32})?\.(qcow2|raw)$/.exec(fileName)?.[1]
+/** Name of a file of a volume inside its folder. */
+export const fileNameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1)
+/** The file of this name in the folder of that path. */
+export const besides = (path: string, fileName: string) => `${path.slice(0, path.lastIndexOf('/') + 1)}${fileName}`
 export const cachePath = (poolPath: string, sha256: string, format: string) => `${poolPath}/cache/${sha256}.${format}`
 export const storePath = (storePath: string, sha256: string, format: string) => `${storePath}/images/${sha256}.${format}`

@@ -5,4 +5,6 @@
  */
 import type { Commit } from '../commit.ts'
 
+export * from './documents.ts'
+
 export const migrations: Readonly<Record<number, (commit: Commit) => Commit>> = {}

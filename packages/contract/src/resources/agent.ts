@@ -12,6 +12,7 @@ export const agent = defineResource({
   noun: 'agent',
   path: '/agents',
   summary: 'An agent that is enrolled at this site',
+  scope: 'admin',
   fields: {
     kind: agentKind,
     hostUuid: uuid.nullable(),
@@ -23,6 +24,8 @@ export const agent = defineResource({
     /** NKey (user public key) that its credentials are for, and the X25519 key that secrets are sealed to. */
     publicKey: z.string(),
     sealKey: z.string(),
+    /** noun → the highest document schema that it reads, as it said last; absent: 1 of each */
+    schemas: z.record(z.string(), z.number().int()).nullable().optional(),
   },
   edges: { host: { to: 'host', via: 'hostUuid', kind: 'parent', onDelete: 'detach', inverse: 'agents' } },
   indexes: ['kind', 'hostUuid', 'managementIp', 'status', 'machineId'],
@@ -53,6 +56,16 @@ export const agent = defineResource({
       result: {
         kind: 'fields',
         schema: z.object({ uuid, jwt: z.string(), servers: z.array(z.string()), ca: z.string().nullable() }),
+      },
+    }),
+    call('RevokeAgent', 'PUT', '/agents/{uuid}/actions', {
+      verb: 'revoke',
+      own: true,
+      summary: 'Cut an agent off now and refuse its credentials for ever',
+      result: {
+        kind: 'fields',
+        /** `enforced`: NATS has been told; else it will be as soon as it can be reached. */
+        schema: z.object({ uuid, publicKey: z.string(), enforced: z.boolean() }),
       },
     }),
     { ...remove('DeleteAgent', '/agents/{uuid}', 'agent'), own: true },

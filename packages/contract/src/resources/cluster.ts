@@ -12,6 +12,7 @@ export const cluster = defineResource({
   path: '/clusters',
   inventory: { sdk: 'ClusterInventory', java: 'org.zstack.header.cluster.ClusterInventory' },
   summary: 'Hosts of one hypervisor type that share networks and storage',
+  scope: 'everyone',
   fields: {
     zoneUuid: uuid,
     hypervisorType: z.string(),

@@ -9,6 +9,7 @@ export const console = defineResource({
   path: '/consoles',
   inventory: { sdk: 'ConsoleInventory', java: 'org.zstack.header.console.ConsoleInventory' },
   summary: 'A way to a VM console',
+  scope: { follows: 'vmInstanceUuid', of: 'vmInstance' },
   fields: { scheme: z.string(), hostname: z.string(), port: z.number().int(), token: z.string(), expiredDate: time },
   edges: {},
   indexes: [],

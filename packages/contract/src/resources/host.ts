@@ -2,6 +2,9 @@ import { z } from 'zod'
 import { action, changeState, create, query, remove, update } from '../api.ts'
 import { defineResource } from '../resource.ts'
 import { bytes, hostname, line, secretRef, secretValue, uuid } from '../scalars.ts'
+import { hostAllocators, hostCapacity } from './allocators.ts'
+import { hypervisorTypes } from './kinds.ts'
+import { getHostTask } from './task-details.ts'
 
 const access = { username: line(255), password: secretValue, sshPort: z.number().int().min(1).max(65535) }
 
@@ -12,6 +15,7 @@ export const host = defineResource({
   path: '/hosts',
   inventory: { sdk: 'KVMHostInventory', java: 'org.zstack.kvm.KVMHostInventory' },
   summary: 'A machine that runs guests',
+  scope: 'admin',
   fields: {
     zoneUuid: uuid,
     clusterUuid: uuid,
@@ -42,10 +46,10 @@ export const host = defineResource({
   states: {
     field: 'state',
     table: {
-      Enabled: { enable: 'Enabled', disable: 'Disabled' },
-      Disabled: { enable: 'Enabled', disable: 'Disabled' },
-      PreMaintenance: { enable: 'Enabled', disable: 'Disabled' },
-      Maintenance: { enable: 'Enabled', disable: 'Disabled' },
+      Enabled: { enable: 'Enabled', disable: 'Disabled', preMaintain: 'PreMaintenance' },
+      Disabled: { enable: 'Enabled', disable: 'Disabled', preMaintain: 'PreMaintenance' },
+      PreMaintenance: { enable: 'Enabled', disable: 'Disabled', preMaintain: 'PreMaintenance', maintain: 'Maintenance' },
+      Maintenance: { enable: 'Enabled', disable: 'Disabled', maintain: 'Maintenance' },
     },
   },
   edges: {
@@ -55,6 +59,10 @@ export const host = defineResource({
   indexes: ['name', 'state', 'status', 'zoneUuid', 'clusterUuid', 'managementIp'],
   columns: ['name', 'uuid', 'managementIp', 'state', 'status'],
   apis: [
+    getHostTask,
+    hypervisorTypes,
+    hostAllocators,
+    hostCapacity,
     create('AddKVMHost', '/hosts/kvm', {
       of: 'host',
       workflow: 'host.add',
@@ -75,13 +83,27 @@ export const host = defineResource({
       password: access.password.optional(),
       sshPort: access.sshPort.optional(),
     }),
-    changeState('ChangeHostState', '/hosts/{uuid}/actions', 'host', ['enable', 'disable']),
+    {
+      ...changeState('ChangeHostState', '/hosts/{uuid}/actions', 'host', ['enable', 'disable', 'maintain']),
+      workflow: 'host.changeState',
+      summary: 'Change the state of a host; maintain stops its VM instances, which start again when it is enabled',
+    },
     action('ReconnectHost', '/hosts/{uuid}/actions', {
       of: 'host',
       workflow: 'host.reconnect',
       verb: 'reconnect',
       summary: 'Connect to a host again',
     }),
+    {
+      ...action('LoseHost', '/hosts/{uuid}/actions', {
+        of: 'host',
+        workflow: 'host.lose',
+        verb: 'lose',
+        result: { kind: 'empty' },
+        summary: 'Give up a host that will never come back, with the VM instances whose disks were on it (dry run first)',
+      }),
+      own: true,
+    },
     remove('DeleteHost', '/hosts/{uuid}', 'host', { workflow: 'host.delete' }),
   ],
 })

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { changeState, create, query, remove, update } from '../api.ts'
 import { defineResource, enabledDisabled, enabledState } from '../resource.ts'
 import { bytes } from '../scalars.ts'
+import { hostAllocatorStrategies, pluginStrategy } from './allocators.ts'
 
 /** CPU and memory of a VM, by name (zstack-core §2.9). Memory in bytes. */
 export const instanceOffering = defineResource({
@@ -10,6 +11,7 @@ export const instanceOffering = defineResource({
   path: '/instance-offerings',
   inventory: { sdk: 'InstanceOfferingInventory', java: 'org.zstack.header.configuration.InstanceOfferingInventory' },
   summary: 'A named size of CPU and memory',
+  scope: { owner: 'ownerUuid', used: true },
   fields: {
     cpuNum: z.number().int(),
     cpuSpeed: z.number().int(),
@@ -26,6 +28,7 @@ export const instanceOffering = defineResource({
   columns: ['name', 'uuid', 'cpuNum', 'memorySize', 'state'],
   apis: [
     create('CreateInstanceOffering', '/instance-offerings', {
+      rights: 'admin',
       of: 'instanceOffering',
       workflow: 'instanceOffering.create',
       summary: 'Create an instance offering',
@@ -34,7 +37,7 @@ export const instanceOffering = defineResource({
         memorySize: bytes.min(1),
         reservedMemorySize: bytes.optional(),
         sortKey: z.number().int().optional(),
-        allocatorStrategy: z.enum(['LeastVmPreferredHostAllocatorStrategy', 'DefaultHostAllocatorStrategy']).optional(),
+        allocatorStrategy: z.union([z.enum(hostAllocatorStrategies), pluginStrategy]).optional(),
         type: z.enum(['UserVm']).optional(),
       },
     }),

@@ -4,6 +4,8 @@ import { defineResource } from '../resource.ts'
 import { cidr4, ipv4, uuid } from '../scalars.ts'
 
 const path = '/l3-networks/{l3NetworkUuid}/ip-ranges'
+/** A network that others may use gets its addresses from its owner. */
+const owns = ['l3NetworkUuid']
 
 /** Addresses that a network may give out, both ends included. */
 export const ipRange = defineResource({
@@ -12,6 +14,7 @@ export const ipRange = defineResource({
   path: '/l3-networks/ip-ranges',
   inventory: { sdk: 'IpRangeInventory', java: 'org.zstack.header.network.l3.IpRangeInventory' },
   summary: 'Addresses that a network may give out',
+  scope: { follows: 'l3NetworkUuid', of: 'l3Network' },
   fields: {
     l3NetworkUuid: uuid,
     startIp: ipv4,
@@ -30,6 +33,7 @@ export const ipRange = defineResource({
   columns: ['name', 'uuid', 'startIp', 'endIp', 'gateway'],
   apis: [
     attach('AddIpRange', 'POST', path, {
+      owns,
       of: 'ipRange',
       workflow: 'ipRange.add',
       verb: 'create',
@@ -43,13 +47,18 @@ export const ipRange = defineResource({
         ipRangeType: z.enum(['Normal']).optional(),
       },
     }),
-    attach('AddIpRangeByNetworkCidr', 'POST', `${path}/by-cidr`, {
-      of: 'ipRange',
-      workflow: 'ipRange.add',
-      verb: 'create-by-cidr',
-      summary: 'Give a network all addresses of a CIDR',
-      params: { ...createParams, networkCidr: cidr4, gateway: ipv4.optional(), ipRangeType: z.enum(['Normal']).optional() },
-    }),
+    {
+      ...attach('AddIpRangeByNetworkCidr', 'POST', `${path}/by-cidr`, {
+        owns,
+        of: 'ipRange',
+        workflow: 'ipRange.add',
+        verb: 'create-by-cidr',
+        summary: 'Give a network all addresses of a CIDR',
+        params: { ...createParams, networkCidr: cidr4, gateway: ipv4.optional(), ipRangeType: z.enum(['Normal']).optional() },
+      }),
+      // ZStack can make several ranges of one CIDR, so its clients look into the list
+      result: { kind: 'inventory' as const, of: 'ipRange' as const, listed: true as const },
+    },
     query('QueryIpRange', '/l3-networks/ip-ranges', 'ipRange'),
     update('UpdateIpRange', '/l3-networks/ip-ranges/{uuid}/actions', 'ipRange'),
     remove('DeleteIpRange', '/l3-networks/ip-ranges/{uuid}', 'ipRange', { workflow: 'ipRange.delete' }),

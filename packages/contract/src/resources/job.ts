@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { action, call, query } from '../api.ts'
 import { defineResource } from '../resource.ts'
 import { time, uuid } from '../scalars.ts'
+import { getChainTask, getResourceNames } from './task-details.ts'
 
 /** One accepted asynchronous call and the workflow that carries it out. Ours; ZStack's clients see it at `/api-jobs/<uuid>`. */
 export const job = defineResource({
@@ -9,16 +10,21 @@ export const job = defineResource({
   noun: 'job',
   path: '/jobs',
   summary: 'One accepted call and how far it has come',
+  scope: { owner: 'accountUuid' },
   fields: {
     api: z.string(),
     workflow: z.string(),
     version: z.number().int(),
     accountUuid: z.string(),
+    /** who acted for the account; absent: the account itself */
+    userUuid: z.string().optional(),
     resourceUuid: z.string().nullable(),
     resourceType: z.string().nullable(),
     state: z.enum(['processing', 'undoing', 'done', 'failed', 'stuck']),
     input: z.record(z.string(), z.unknown()),
     steps: z.array(z.string()),
+    /** steps that it passed over; absent: none so far */
+    skipped: z.array(z.string()).optional(),
     /** name of the step that is under way or was last */
     step: z.string().nullable(),
     result: z.record(z.string(), z.unknown()).nullable(),
@@ -31,6 +37,8 @@ export const job = defineResource({
   indexes: ['state', 'resourceUuid', 'accountUuid', 'api'],
   columns: ['uuid', 'name', 'state', 'step', 'resourceUuid'],
   apis: [
+    getChainTask,
+    getResourceNames,
     { ...query('QueryJob', '/jobs', 'job'), own: true },
     {
       ...action('RetryJob', '/jobs/{uuid}/actions', {
@@ -41,6 +49,7 @@ export const job = defineResource({
       }),
       sync: true,
       own: true,
+      rights: 'admin',
     },
     call('GetTaskProgress', 'GET', '/task-progresses/{apiId}', {
       verb: 'progress',
@@ -57,6 +66,7 @@ export const jobStep = defineResource({
   noun: 'job-step',
   path: '/jobs/steps',
   summary: 'A finished step of a running job',
+  scope: 'admin',
   fields: { jobUuid: uuid, step: z.string(), state: z.enum(['done', 'undone']), output: z.unknown() },
   edges: { job: { to: 'job', via: 'jobUuid', kind: 'parent', onDelete: 'cascade', inverse: 'doneSteps' } },
   indexes: ['jobUuid'],

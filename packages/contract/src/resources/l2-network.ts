@@ -1,7 +1,12 @@
 import { z } from 'zod'
-import { attach, create, query, remove, update } from '../api.ts'
+import { attach, call, create, query, remove, update } from '../api.ts'
 import { defineResource } from '../resource.ts'
 import { ifname, line, uuid } from '../scalars.ts'
+import { l2NetworkTypes } from './kinds.ts'
+
+/** ZStack's; here there are only those of the first. */
+const clusterType = z.enum(['zstack', 'baremetal', 'baremetal2', 'vmware'])
+const page = { limit: z.number().int().min(0).optional(), start: z.number().int().min(0).optional() }
 
 /**
  * A layer 2 segment, a bridge on each host of the attached clusters (zstack-core §2.6).
@@ -13,6 +18,7 @@ export const l2Network = defineResource({
   path: '/l2-networks',
   inventory: { sdk: 'L2NetworkInventory', java: 'org.zstack.header.network.l2.L2NetworkInventory' },
   summary: 'A layer 2 segment: a bridge on each host of the attached clusters',
+  scope: { owner: 'ownerUuid', used: true },
   fields: {
     zoneUuid: uuid,
     physicalInterface: ifname,
@@ -37,7 +43,9 @@ export const l2Network = defineResource({
   indexes: ['name', 'zoneUuid', 'type', 'attachedClusterUuids'],
   columns: ['name', 'uuid', 'type', 'physicalInterface'],
   apis: [
+    l2NetworkTypes,
     create('CreateL2NoVlanNetwork', '/l2-networks/no-vlan', {
+      rights: 'admin',
       of: 'l2Network',
       workflow: 'l2Network.create',
       summary: 'Create an untagged layer 2 network',
@@ -52,13 +60,27 @@ export const l2Network = defineResource({
     query('QueryL2Network', '/l2-networks', 'l2Network'),
     update('UpdateL2Network', '/l2-networks/{uuid}/actions', 'l2Network'),
     attach('AttachL2NetworkToCluster', 'POST', '/l2-networks/{l2NetworkUuid}/clusters/{clusterUuid}', {
+      rights: 'admin',
       of: 'l2Network',
       workflow: 'l2Network.attach',
       verb: 'attach',
       params: { l2ProviderType: z.enum(['LinuxBridge']).optional() },
       summary: 'Make a layer 2 network on the hosts of a cluster',
     }),
+    call('GetCandidateClustersForAttachingL2Network', 'GET', '/l2-networks/{l2NetworkUuid}/cluster-candidates', {
+      verb: 'clusters-for-attaching',
+      params: { clusterTypes: z.array(clusterType).max(100).optional(), ...page },
+      result: { kind: 'inventories', of: 'cluster' },
+      summary: 'Clusters that a layer 2 network could be attached to',
+    }),
+    call('GetCandidateL2NetworksForAttachingCluster', 'GET', '/cluster/{clusterUuid}/l2-candidates', {
+      verb: 'for-attaching',
+      params: page,
+      result: { kind: 'inventories', of: 'l2Network' },
+      summary: 'Layer 2 networks that could be attached to a cluster',
+    }),
     attach('DetachL2NetworkFromCluster', 'DELETE', '/l2-networks/{l2NetworkUuid}/clusters/{clusterUuid}', {
+      rights: 'admin',
       of: 'l2Network',
       workflow: 'l2Network.detach',
       verb: 'detach',

@@ -2,11 +2,24 @@ import { z } from 'zod'
 import { attach, call, changeState, create, query, remove, update } from '../api.ts'
 import { defineResource, enabledDisabled, enabledState } from '../resource.ts'
 import { hostname, ipv4, uuid } from '../scalars.ts'
+import { freeIps } from './free-ips.ts'
+import { l3NetworkTypes } from './kinds.ts'
 
 export const networkServiceType = z.enum(['DHCP', 'DNS', 'SNAT'])
 const serviceRef = z.object({ l3NetworkUuid: uuid, networkServiceProviderUuid: uuid, networkServiceType })
 const serviceMap = z.record(uuid, z.array(networkServiceType))
 const category = z.enum(['Public', 'Private', 'System'])
+
+const count = z.number().int()
+const counts = { totalCapacity: count, availableCapacity: count, usedIpAddressNumber: count }
+/** Of ranges, networks or zones, as the caller named them. */
+const ipCapacity = z.object({
+  ...counts,
+  ...{ ipv4TotalCapacity: count, ipv4AvailableCapacity: count, ipv4UsedIpAddressNumber: count },
+  ...{ ipv6TotalCapacity: count, ipv6AvailableCapacity: count, ipv6UsedIpAddressNumber: count },
+  resourceType: z.string(),
+  capacityData: z.array(z.object({ resourceUuid: uuid, ...counts })),
+})
 
 /** An IP subnet with its services (zstack-core §2.7). */
 export const l3Network = defineResource({
@@ -15,6 +28,7 @@ export const l3Network = defineResource({
   path: '/l3-networks',
   inventory: { sdk: 'L3NetworkInventory', java: 'org.zstack.header.network.l3.L3NetworkInventory' },
   summary: 'An IP network with ranges, DNS and services',
+  scope: { owner: 'ownerUuid', used: true },
   fields: {
     type: z.string(),
     zoneUuid: uuid,
@@ -41,6 +55,7 @@ export const l3Network = defineResource({
   indexes: ['name', 'state', 'zoneUuid', 'l2NetworkUuid', 'routerAgentUuid'],
   columns: ['name', 'uuid', 'category', 'state', 'dnsDomain'],
   apis: [
+    l3NetworkTypes,
     create('CreateL3Network', '/l3-networks', {
       of: 'l3Network',
       workflow: 'l3Network.create',
@@ -90,19 +105,17 @@ export const l3Network = defineResource({
       params: { networkServices: serviceMap.optional(), service: networkServiceType.optional() },
       summary: 'Switch services of a network off',
     }),
-    call('GetFreeIp', 'GET', '/l3-networks/ip/free', {
-      verb: 'free-ips',
-      summary: 'Addresses that nobody holds',
+    ...freeIps,
+    call('GetIpAddressCapacity', 'GET', '/ip-capacity', {
+      verb: 'ip-capacity',
+      summary: 'How many addresses there are, and how many are free',
       params: {
-        l3NetworkUuid: uuid.optional(),
-        ipRangeUuid: uuid.optional(),
-        start: ipv4.optional(),
-        limit: z.number().int().min(1).max(1000).optional(),
+        zoneUuids: z.array(uuid).optional(),
+        l3NetworkUuids: z.array(uuid).optional(),
+        ipRangeUuids: z.array(uuid).optional(),
+        all: z.boolean().optional(),
       },
-      result: {
-        kind: 'fields',
-        schema: z.object({ inventories: z.array(z.object({ ipRangeUuid: uuid, ip: ipv4, netmask: ipv4, gateway: ipv4 })) }),
-      },
+      result: { kind: 'fields', schema: ipCapacity },
     }),
     call('CheckIpAvailability', 'GET', '/l3-networks/{l3NetworkUuid}/ip/{ip}/availability', {
       verb: 'check-ip',
@@ -120,6 +133,7 @@ export const routerUplink = defineResource({
   noun: 'router-uplink',
   path: '/l3-networks/uplinks',
   summary: 'The uplink subnet of a router',
+  scope: 'admin',
   fields: { agentUuid: uuid, l3NetworkUuid: uuid, number: z.number().int() },
   edges: { l3Network: { to: 'l3Network', via: 'l3NetworkUuid', kind: 'parent', onDelete: 'cascade', inverse: 'uplinks' } },
   indexes: ['agentUuid', 'l3NetworkUuid'],

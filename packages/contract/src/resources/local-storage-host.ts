@@ -8,6 +8,7 @@ export const localStorageHost = defineResource({
   noun: 'local-storage-host',
   path: '/local-storage-hosts',
   summary: 'What one host gives to a local primary storage',
+  scope: 'admin',
   fields: {
     primaryStorageUuid: uuid,
     hostUuid: uuid,

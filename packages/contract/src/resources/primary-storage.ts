@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { action, attach, call, changeState, create, query, remove, update } from '../api.ts'
 import { defineResource } from '../resource.ts'
 import { bytes, line, path, uuid } from '../scalars.ts'
+import { primaryStorageAllocators } from './allocators.ts'
+import { primaryStorageTypes } from './kinds.ts'
 
 /** Where volumes live (zstack-core §2.4). Totals are the sums over the hosts' parts (`localStorageHost`). */
 export const primaryStorage = defineResource({
@@ -10,6 +12,7 @@ export const primaryStorage = defineResource({
   path: '/primary-storage',
   inventory: { sdk: 'PrimaryStorageInventory', java: 'org.zstack.header.storage.primary.PrimaryStorageInventory' },
   summary: 'Where volumes live',
+  scope: 'everyone',
   fields: {
     zoneUuid: uuid,
     url: path,
@@ -48,6 +51,8 @@ export const primaryStorage = defineResource({
   indexes: ['name', 'state', 'status', 'zoneUuid', 'type', 'attachedClusterUuids'],
   columns: ['name', 'uuid', 'type', 'url', 'state', 'status', 'availableCapacity'],
   apis: [
+    primaryStorageTypes,
+    primaryStorageAllocators,
     create('AddLocalPrimaryStorage', '/primary-storage/local-storage', {
       of: 'primaryStorage',
       workflow: 'primaryStorage.add',
@@ -63,6 +68,12 @@ export const primaryStorage = defineResource({
       workflow: 'primaryStorage.reconnect',
       verb: 'reconnect',
       summary: 'Look at a primary storage again',
+    }),
+    action('SyncPrimaryStorageCapacity', '/primary-storage/{primaryStorageUuid}/actions', {
+      of: 'primaryStorage',
+      workflow: 'primaryStorage.reconnect',
+      verb: 'sync-capacity',
+      summary: 'Ask the agents of a primary storage how large it is and how much of it is free',
     }),
     attach('AttachPrimaryStorageToCluster', 'POST', '/clusters/{clusterUuid}/primary-storage/{primaryStorageUuid}', {
       of: 'primaryStorage',

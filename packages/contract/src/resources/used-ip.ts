@@ -8,8 +8,9 @@ export const usedIp = defineResource({
   name: 'usedIp',
   noun: 'ip-address',
   path: '/l3-networks/ip-address',
-  inventory: { sdk: 'UsedIpInventory' },
+  inventory: { sdk: 'UsedIpInventory', java: 'org.zstack.header.network.l3.UsedIpInventory' },
   summary: 'An address that is in use',
+  scope: { follows: 'vmNicUuid', of: 'vmNic' },
   fields: {
     l3NetworkUuid: uuid,
     ipRangeUuid: uuid,
@@ -22,7 +23,7 @@ export const usedIp = defineResource({
     vmNicUuid: uuid.nullable(),
   },
   edges: {
-    vmNic: { to: 'vmNic', via: 'vmNicUuid', kind: 'parent', onDelete: 'cascade', inverse: 'usedIps', inline: true },
+    vmNic: { to: 'vmNic', via: 'vmNicUuid', kind: 'parent', onDelete: 'cascade', both: true, inverse: 'usedIps', inline: true },
     l3Network: { to: 'l3Network', via: 'l3NetworkUuid', kind: 'parent', onDelete: 'cascade', inverse: 'usedIps' },
     ipRange: { to: 'ipRange', via: 'ipRangeUuid', kind: 'parent', onDelete: 'cascade', inverse: 'usedIps' },
   },

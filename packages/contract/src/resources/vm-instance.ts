@@ -1,87 +1,19 @@
 import { z } from 'zod'
-import { action, attach, create, query, remove, update } from '../api.ts'
-import { defineResource } from '../resource.ts'
-import { bytes, line, time, uuid } from '../scalars.ts'
+import { action, attach, call, create, query, remove } from '../api.ts'
+import { defineResource, deletionPolicy } from '../resource.ts'
+import { bytes, line, name, text, time, uuid } from '../scalars.ts'
+import { getVmTask } from './task-details.ts'
+import { candidatesForCreating, candidatesForStarting, storagesForCreating, usableTogether } from './vm-candidates.ts'
+import * as reads from './vm-reads.ts'
+import { vmStates } from './vm-states.ts'
+import * as writes from './vm-writes.ts'
+import { MAX_DATA_VOLUMES } from './volume.ts'
 
 const platform = z.enum(['Linux', 'Windows', 'Other', 'Paravirtualization', 'WindowsVirtio'])
+/** Smaller guests don't boot. */
+const MIN_MEMORY = 16 * 1024 ** 2
 /** SDKs send 0 beside an offering; 0 and absence mean the same (zstack-wire). */
 const orZero = (schema: z.ZodNumber) => schema.optional()
-
-/** zstack-core §2.11a: state → event → state. An event with no row is refused. */
-export const vmStates: Record<string, Record<string, string>> = {
-  Created: { starting: 'Starting', stopped: 'Stopped', destroying: 'Destroying', destroyed: 'Destroyed' },
-  Starting: { running: 'Running', stopped: 'Stopped', paused: 'Paused', destroying: 'Destroying', unknown: 'Unknown' },
-  Running: {
-    running: 'Running',
-    destroying: 'Destroying',
-    stopping: 'Stopping',
-    stopped: 'Stopped',
-    rebooting: 'Rebooting',
-    crashed: 'Crashed',
-    paused: 'Paused',
-    noState: 'NoState',
-    unknown: 'Unknown',
-  },
-  Stopping: { stopped: 'Stopped', destroying: 'Destroying', running: 'Running', unknown: 'Unknown' },
-  Stopped: {
-    starting: 'Starting',
-    stopped: 'Stopped',
-    running: 'Running',
-    paused: 'Paused',
-    destroying: 'Destroying',
-    noState: 'NoState',
-    unknown: 'Unknown',
-  },
-  Rebooting: { running: 'Running', stopped: 'Stopped', noState: 'NoState', unknown: 'Unknown', destroying: 'Destroying' },
-  Paused: {
-    stopped: 'Stopped',
-    running: 'Running',
-    stopping: 'Stopping',
-    destroying: 'Destroying',
-    noState: 'NoState',
-    unknown: 'Unknown',
-  },
-  Unknown: {
-    destroying: 'Destroying',
-    stopping: 'Stopping',
-    unknown: 'Unknown',
-    paused: 'Paused',
-    running: 'Running',
-    noState: 'NoState',
-    stopped: 'Stopped',
-  },
-  Destroying: {
-    unknown: 'Unknown',
-    destroyed: 'Destroyed',
-    destroying: 'Destroying',
-    running: 'Running',
-    stopped: 'Stopped',
-    expunging: 'Expunging',
-  },
-  Destroyed: { stopped: 'Stopped', expunging: 'Expunging' },
-  Expunging: { destroyed: 'Destroyed' },
-  Crashed: {
-    running: 'Running',
-    unknown: 'Unknown',
-    stopping: 'Stopping',
-    stopped: 'Stopped',
-    rebooting: 'Rebooting',
-    crashed: 'Crashed',
-    starting: 'Starting',
-    noState: 'NoState',
-    destroying: 'Destroying',
-  },
-  NoState: {
-    running: 'Running',
-    unknown: 'Unknown',
-    stopping: 'Stopping',
-    stopped: 'Stopped',
-    rebooting: 'Rebooting',
-    crashed: 'Crashed',
-    noState: 'NoState',
-    destroying: 'Destroying',
-  },
-}
 
 /** A virtual machine (zstack-core §2.11). Actions per state: the message table of §2.11a. */
 export const vmInstance = defineResource({
@@ -90,6 +22,7 @@ export const vmInstance = defineResource({
   path: '/vm-instances',
   inventory: { sdk: 'VmInstanceInventory', java: 'org.zstack.header.vm.VmInstanceInventory' },
   summary: 'A virtual machine',
+  scope: { owner: 'ownerUuid' },
   fields: {
     zoneUuid: uuid,
     clusterUuid: uuid.nullable(),
@@ -110,24 +43,53 @@ export const vmInstance = defineResource({
     allocatorStrategy: z.string().nullable(),
     state: z.string(),
     guestOsType: z.string().nullable().optional(),
-    /** why it is in this state when nobody asked: guest | crash | host-reboot | … */
+    /** why it is in this state when nobody asked: a `cause` of `vmObserved`, or host-disconnected, start-failed */
     stateCause: z.string().nullable().optional(),
     /** raised at each placement; a host with an older one may not run the VM [format] */
     placementEpoch: z.number().int(),
     power: z.enum(['Running', 'Stopped']),
     powerCause: z.string(),
     powerMode: z.enum(['grace', 'cold']).optional(),
+    /** whether it is to stand still while it is on, and how often that was ordered: each order is carried out once */
+    paused: z.boolean().optional(),
+    pauseOrder: z.number().int().optional(),
+    /** what it boots from; without one as usual */
+    bootOrder: z.array(reads.bootDevice).nullable().optional(),
     destroyedAt: time.nullable().optional(),
+    deletionPolicy: deletionPolicy.optional(),
   },
-  hidden: ['placementEpoch', 'power', 'powerCause', 'powerMode', 'destroyedAt'],
+  hidden: [
+    'placementEpoch',
+    'power',
+    'powerCause',
+    'powerMode',
+    'paused',
+    'pauseOrder',
+    'bootOrder',
+    'destroyedAt',
+    'deletionPolicy',
+  ],
   states: { field: 'state', table: vmStates },
   edges: {
-    zone: { to: 'zone', via: 'zoneUuid', kind: 'parent', onDelete: 'restrict', inverse: 'vmInstances' },
-    cluster: { to: 'cluster', via: 'clusterUuid', kind: 'parent', onDelete: 'restrict', inverse: 'vmInstances' },
-    host: { to: 'host', via: 'hostUuid', kind: 'parent', onDelete: 'restrict', inverse: 'vmInstances' },
+    zone: { to: 'zone', via: 'zoneUuid', kind: 'parent', onDelete: 'cascade', inverse: 'vmInstances' },
+    cluster: { to: 'cluster', via: 'clusterUuid', kind: 'parent', onDelete: 'detach', inverse: 'vmInstances' },
+    host: { to: 'host', via: 'hostUuid', kind: 'parent', onDelete: 'stop', inverse: 'vmInstances' },
     lastHost: { to: 'host', via: 'lastHostUuid', kind: 'friend', inverse: 'lastVmInstances' },
     image: { to: 'image', via: 'imageUuid', kind: 'friend', inverse: 'vmInstances' },
-    instanceOffering: { to: 'instanceOffering', via: 'instanceOfferingUuid', kind: 'friend', inverse: 'vmInstances' },
+    rootVolume: {
+      to: 'volume',
+      via: 'rootVolumeUuid',
+      kind: 'parent',
+      onDelete: 'cascade',
+      inverse: 'bootedVmInstances',
+    },
+    instanceOffering: {
+      to: 'instanceOffering',
+      via: 'instanceOfferingUuid',
+      kind: 'parent',
+      onDelete: 'detach',
+      inverse: 'vmInstances',
+    },
   },
   indexes: [
     'name',
@@ -145,6 +107,7 @@ export const vmInstance = defineResource({
   ],
   columns: ['name', 'uuid', 'state', 'ip', 'cpuNum', 'memorySize', 'hostUuid'],
   apis: [
+    getVmTask,
     create('CreateVmInstance', '/vm-instances', {
       of: 'vmInstance',
       workflow: 'vm.create',
@@ -159,6 +122,9 @@ export const vmInstance = defineResource({
         type: z.enum(['UserVm']).optional(),
         rootDiskOfferingUuid: uuid.optional(),
         rootDiskSize: orZero(bytes),
+        /** a data volume each, on the same storage */
+        dataDiskOfferingUuids: z.array(uuid).max(MAX_DATA_VOLUMES).optional(),
+        dataDiskSizes: z.array(bytes.min(1)).max(MAX_DATA_VOLUMES).optional(),
         zoneUuid: uuid.optional(),
         clusterUuid: uuid.optional(),
         hostUuid: uuid.optional(),
@@ -172,10 +138,20 @@ export const vmInstance = defineResource({
       },
     }),
     query('QueryVmInstance', '/vm-instances', 'vmInstance'),
-    update('UpdateVmInstance', '/vm-instances/{uuid}/actions', 'vmInstance', {
-      defaultL3NetworkUuid: uuid.optional(),
-      platform: platform.optional(),
-      guestOsType: line(255).optional(),
+    action('UpdateVmInstance', '/vm-instances/{uuid}/actions', {
+      of: 'vmInstance',
+      workflow: 'vm.update',
+      verb: 'update',
+      summary: 'Change a vmInstance',
+      params: {
+        name: name.optional(),
+        description: text.optional(),
+        cpuNum: z.number().int().min(1).max(1024).optional(),
+        memorySize: bytes.min(MIN_MEMORY).optional(),
+        defaultL3NetworkUuid: uuid.optional(),
+        platform: platform.optional(),
+        guestOsType: line(255).optional(),
+      },
     }),
     action('StartVmInstance', '/vm-instances/{uuid}/actions', {
       of: 'vmInstance',
@@ -199,6 +175,20 @@ export const vmInstance = defineResource({
       verb: 'reboot',
       summary: 'Restart a VM instance',
       allowed: ['Running', 'Crashed', 'NoState'],
+    }),
+    action('PauseVmInstance', '/vm-instances/{uuid}/actions', {
+      of: 'vmInstance',
+      workflow: 'vm.pause',
+      verb: 'pause',
+      summary: 'Let a VM instance stand still; its memory stays',
+      allowed: ['Running'],
+    }),
+    action('ResumeVmInstance', '/vm-instances/{uuid}/actions', {
+      of: 'vmInstance',
+      workflow: 'vm.resume',
+      verb: 'resume',
+      summary: 'Let a VM instance that stands still go on',
+      allowed: ['Paused'],
     }),
     action('RecoverVmInstance', '/vm-instances/{uuid}/actions', {
       of: 'vmInstance',
@@ -229,9 +219,60 @@ export const vmInstance = defineResource({
         'Stopping',
         'Rebooting',
         'Paused',
+        'Pausing',
+        'Resuming',
         'NoState',
         'Destroying',
       ],
+    }),
+    attach('AttachIsoToVmInstance', 'POST', '/vm-instances/{vmInstanceUuid}/iso/{isoUuid}', {
+      of: 'vmInstance',
+      workflow: 'vm.attachIso',
+      verb: 'attach-iso',
+      summary: 'Put an ISO image into the CD drive of a VM instance, running or stopped',
+    }),
+    attach('DetachIsoFromVmInstance', 'DELETE', '/vm-instances/{vmInstanceUuid}/iso', {
+      of: 'vmInstance',
+      workflow: 'vm.detachIso',
+      verb: 'detach-iso',
+      params: { isoUuid: uuid.optional() },
+      summary: 'Take the ISO image out of the CD drive of a VM instance',
+    }),
+    call('GetCandidateIsoForAttachingVm', 'GET', '/vm-instances/{vmInstanceUuid}/iso-candidates', {
+      verb: 'iso-candidates',
+      result: { kind: 'inventories', of: 'image' },
+      summary: 'ISO images that can be put into the CD drive of a VM instance',
+    }),
+    writes.setVmHostname,
+    writes.deleteVmHostname,
+    writes.setVmSshKey,
+    writes.deleteVmSshKey,
+    writes.setVmBootOrder,
+    writes.changeInstanceOffering,
+    writes.attachL3NetworkToVm,
+    reads.getVmConsoleAddress,
+    reads.getVmHostname,
+    reads.getVmSshKey,
+    reads.getVmBootOrder,
+    reads.getVmCapabilities,
+    reads.getVmsCapabilities,
+    reads.getVmAttachableDataVolume,
+    reads.getVmAttachableL3Network,
+    candidatesForCreating,
+    storagesForCreating,
+    usableTogether,
+    candidatesForStarting,
+    call('GetVmConsoleLog', 'GET', '/vm-instances/{uuid}/console-log', {
+      rights: 'owner',
+      own: true,
+      verb: 'console-log',
+      summary: 'What a VM instance has said on its serial port: of the newest MiB the last lines, or those that hold a text',
+      params: {
+        uuid,
+        lines: z.number().int().min(1).max(10_000).optional(),
+        search: line(200).min(1).optional(),
+      },
+      result: { kind: 'fields', schema: z.object({ lines: z.array(z.string()), matches: z.number().int() }) },
     }),
     attach('RequestConsoleAccess', 'POST', '/consoles', {
       of: 'console',

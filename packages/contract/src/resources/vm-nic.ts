@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { query } from '../api.ts'
+import { attach, query } from '../api.ts'
 import { defineResource } from '../resource.ts'
 import { ifname, ipv4, mac, uuid } from '../scalars.ts'
 
@@ -10,6 +10,7 @@ export const vmNic = defineResource({
   path: '/vm-instances/nics',
   inventory: { sdk: 'VmNicInventory', java: 'org.zstack.header.vm.VmNicInventory' },
   summary: 'A network card of a VM',
+  scope: { follows: 'vmInstanceUuid', of: 'vmInstance' },
   fields: {
     vmInstanceUuid: uuid,
     l3NetworkUuid: uuid,
@@ -24,14 +25,25 @@ export const vmNic = defineResource({
     deviceId: z.number().int(),
     type: z.string(),
     state: z.enum(['enable', 'disable']),
+    /** its guest is not to have it: its network is being made, or it is being taken out and not free before the guest has let go */
+    unplugged: z.boolean().optional(),
   },
+  hidden: ['unplugged'],
   edges: {
     vmInstance: { to: 'vmInstance', via: 'vmInstanceUuid', kind: 'parent', onDelete: 'cascade', inverse: 'vmNics', inline: true },
-    l3Network: { to: 'l3Network', via: 'l3NetworkUuid', kind: 'parent', onDelete: 'restrict', inverse: 'vmNics' },
+    l3Network: { to: 'l3Network', via: 'l3NetworkUuid', kind: 'parent', onDelete: 'cascade', inverse: 'vmNics' },
   },
   indexes: ['vmInstanceUuid', 'l3NetworkUuid', 'ip', 'mac'],
   columns: ['uuid', 'vmInstanceUuid', 'ip', 'mac', 'internalName'],
-  apis: [query('QueryVmNic', '/vm-instances/nics', 'vmNic')],
+  apis: [
+    query('QueryVmNic', '/vm-instances/nics', 'vmNic'),
+    attach('DetachL3NetworkFromVm', 'DELETE', '/vm-instances/nics/{vmNicUuid}', {
+      of: 'vmInstance',
+      workflow: 'vm.detachNic',
+      verb: 'detach',
+      summary: 'Take a network card from its VM instance, running or stopped, once the guest has let go of it',
+    }),
+  ],
 })
 
 /** A MAC address in use; key is the MAC. */
@@ -40,7 +52,9 @@ export const usedMac = defineResource({
   noun: 'mac',
   path: '/vm-instances/macs',
   summary: 'A MAC address that is in use',
-  fields: { vmNicUuid: uuid },
+  scope: 'admin',
+  /** `usedFor` says who keeps it when no card has it */
+  fields: { vmNicUuid: uuid.nullable(), usedFor: z.string().nullable().optional() },
   edges: { vmNic: { to: 'vmNic', via: 'vmNicUuid', kind: 'parent', onDelete: 'cascade', inverse: 'macs' } },
   indexes: ['vmNicUuid'],
   columns: ['uuid'],

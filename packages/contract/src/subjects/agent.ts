@@ -12,6 +12,10 @@ export const syncReply = z.object({ digest: z.string() })
 export const digestEntry = z.object({ noun: z.string(), uuid, generation, hash: z.string() })
 export const digestReply = z.object({ digest: z.string(), entries: z.array(digestEntry) })
 
+/** `do.agent.<agentUuid>.documents`: those of these that it holds; as many as fit into one message, so whoever misses some asks again. */
+export const documentsRequest = z.object({ resources: z.array(z.object({ noun: z.string(), uuid })).max(2000) })
+export const documentsReply = z.object({ documents: z.array(document) })
+
 /**
  * `status.<noun>.<uuid>`: what came of a document. `Ready`: as desired. `Working`: on the way. `Failed`: a pass failed, the next one
  * tries again. `Refused`: will not be done without another document. `Gone`: a tombstone was carried out. `Orphaned`: carries our mark,
@@ -29,6 +33,11 @@ export const status = z.object({
   observed: z.record(z.string(), z.unknown()),
   at: time,
   bootId: z.string(),
+  /**
+   * Rises with each status of one boot of the host, also over restarts of the agent: which of two is newer, whatever the wall clock
+   * does. Agents before it leave it out.
+   */
+  seq: z.number().int().min(0).optional(),
 })
 export type Status = z.infer<typeof status>
 /** `do.agent.<agentUuid>.statuses`: all of them, after a loss of contact. */
@@ -44,6 +53,13 @@ export const heartbeat = z.object({
   uptimeMs: z.number(),
   digest: z.string(),
   statusDigest: z.string(),
+  /** noun → the highest schema of its documents that this agent reads; it reads all older ones. Agents before it read schema 1. */
+  schemas: z.record(z.string(), z.number().int().min(1)).optional(),
+  /** Nouns of which the agent can see nothing on its host now, and why (an ErrorBody): what it said of them before may be out of date. */
+  blind: z
+    .array(z.object({ noun: z.string(), error: z.record(z.string(), z.unknown()) }))
+    .max(32)
+    .optional(),
   at: time,
 })
 export type Heartbeat = z.infer<typeof heartbeat>
@@ -88,3 +104,18 @@ export type InventoryItem = z.infer<typeof inventoryItem>
 export const planReply = z.object({
   changes: z.array(z.object({ noun: z.string(), uuid, change: z.record(z.string(), z.unknown()) })),
 })
+
+/**
+ * `do.agent.<agentUuid>.rekey`: the agent makes itself another NATS key (`next`), whose secret half never leaves it, and with
+ * `grant` moves over to it: it connects with it, keeps it, and lets the old connection end. One rotation is one new key, however
+ * often it is asked. `retiring`: the old connection still has work under way; its key is not to be revoked yet.
+ */
+export const rekeyRequest = z.object({
+  rotation: uuid,
+  grant: z
+    .object({ publicKey: z.string(), jwt: z.string(), servers: z.array(z.string()).min(1), ca: z.string().nullable() })
+    .nullable(),
+})
+export type RekeyRequest = z.infer<typeof rekeyRequest>
+export const rekeyReply = z.object({ publicKey: z.string(), next: z.string().nullable(), retiring: z.boolean() })
+export type RekeyReply = z.infer<typeof rekeyReply>

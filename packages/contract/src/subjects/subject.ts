@@ -18,12 +18,20 @@ export const subjects = {
   askOfAll: `${root}.agent.*.*.ask.*`,
   heartbeat: (kind: AgentKind, agentUuid: string) => `${root}.agent.${kind}.${agentUuid}.hb`,
   heartbeatOfAll: `${root}.agent.*.*.hb`,
-  /** bytes of a console session */
+  /** bytes of a console or tunnel session */
   io: (kind: AgentKind, agentUuid: string, session: string, way: 'in' | 'out') =>
     `${root}.agent.${kind}.${agentUuid}.io.${session}.${way}`,
   api: (noun: string, resourceUuid: string | undefined, verb: string) => `${root}.api.${noun}.${resourceUuid ?? '-'}.${verb}`,
+  apiOfAll: `${root}.api.>`,
   event: (noun: string, uuid: string, event: string) => `${root}.evt.${noun}.${uuid}.${event}`,
   eventOfAll: `${root}.evt.>`,
+  /**
+   * Conditions as they are raised and cleared, published by controllers only. Not of the log: at least once, without an id to
+   * go on from; the state is in `GET /v1/conditions`. `uuid` is `-` for what concerns the whole site.
+   */
+  alarm: (code: string, uuid: string | undefined, change: 'raised' | 'cleared') =>
+    `${root}.alarm.${code}.${uuid ?? '-'}.${change}`,
+  alarmOfAll: `${root}.alarm.>`,
   job: (jobUuid: string, what: 'progress' | 'done') => `${root}.job.${jobUuid}.${what}`,
 } as const
 

@@ -18,7 +18,7 @@ import {
   SYSLINUX_CFG,
 } from './disk-layout.ts'
 import { fetchPackages, findPackages, type GuestPackages } from './packages.ts'
-import { guestTexts, MODULES, rootfs } from './rootfs.ts'
+import { CD_MODULES, guestTexts, MODULES, rootfs } from './rootfs.ts'
 
 export interface GuestBuild {
   exec: Exec
@@ -122,7 +122,7 @@ async function readModules(files: Files, kernelDir: string): Promise<Map<string,
   const folder = `${kernelDir}/lib/modules/${releases?.[0]}`
   const order = ((await files.read(`${folder}/modules.order`)) ?? '').split('\n')
   const found = new Map<string, Uint8Array>()
-  for (const name of MODULES) {
+  for (const name of [...MODULES, ...CD_MODULES]) {
     const path = order.find((line) => line.endsWith(`/${name}.ko`))
     // A later kernel may have it built in: then there is nothing to load.
     const builtin = path === undefined && ((await files.read(`${folder}/modules.builtin`)) ?? '').includes(`/${name}.ko`)

@@ -15,13 +15,26 @@ export const MODULES = [
   'net_failover',
   'virtio_net',
   'virtio_blk',
+  // the disk on which the host says who the guest is
+  'fat',
+  'vfat',
+  'nls_cp437',
+  'nls_ascii',
   'evdev',
   'button',
+  // tells the host of a panic
+  'pvpanic',
+  'pvpanic-mmio',
 ] as const
+
+/** For its CD drive: loaded by whoever wants it, because most guests have nothing in it. */
+export const CD_MODULES = ['scsi_common', 'scsi_mod', 'virtio_scsi', 'cdrom', 'sr_mod'] as const
 
 /** Printed on the console when the guest's services run; a lease prints LEASE_LINE, the interface and the address. */
 export const READY_LINE = 'SKERRY-GUEST-READY'
 export const LEASE_LINE = 'SKERRY-GUEST-LEASE'
+/** Printed for each line of what the host tells at the boot, behind the name of its file; of user data only the SHA-256. */
+export const SEED_LINE = 'SKERRY-GUEST-SEED'
 
 const DEFAULT_NAME = 'skerry-guest'
 
@@ -34,12 +47,13 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 for module in ${MODULES.join(' ')}; do insmod /modules/$module.ko; done
 hostname ${DEFAULT_NAME}
+/etc/seed
 /etc/page
 ip link set lo up
 exec /bin/busybox init
 `,
   // busybox init starts these and starts them again when they end
-  'etc/inittab': `::wait:/etc/ready
+  'etc/inittab': `::once:/etc/ready
 ttyS0::respawn:-/bin/sh
 ::respawn:/bin/httpd -f -p 80 -h /www
 ::respawn:/bin/acpid -d -c /etc/acpi
@@ -47,7 +61,23 @@ ttyS0::respawn:-/bin/sh
 ::respawn:/etc/dhcp eth1
 ::ctrlaltdel:/bin/reboot -f
 `,
+  // cloud-init's NoCloud, as far as a guest of this size needs it: its name, until DHCP gives another
+  'etc/seed': `#!/bin/sh
+for disk in /dev/vd?; do
+  mount -t vfat -o ro "$disk" /seed 2>/dev/null || continue
+  if [ -e /seed/meta-data ]; then
+    for file in meta-data network-config; do sed "s/^/${SEED_LINE} $file /" "/seed/$file"; done
+    echo "${SEED_LINE} user-data $(sha256sum </seed/user-data | cut -d ' ' -f 1)"
+    name=$(sed -n 's/^local-hostname: *//p' /seed/meta-data)
+    [ -n "$name" ] && hostname "$name"
+  fi
+  umount /seed
+done >/dev/console
+`,
+  // ready means that the power button is heard: acpid holds its device open (a machine without one is ready after 10 s all the same)
   'etc/ready': `#!/bin/sh
+tries=100
+until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q /dev/input/event || [ $((tries -= 1)) -le 0 ]; do usleep 100000; done
 echo "${READY_LINE} $(hostname)" >/dev/console
 `,
   'etc/profile': `export PATH=/bin HOME=/root PS1='\\h:\\w# '
@@ -138,6 +168,7 @@ const FOLDERS = [
   'proc',
   'root',
   'run',
+  'seed',
   'sys',
   'tmp',
   'var',
@@ -146,7 +177,7 @@ const FOLDERS = [
 ]
 
 /** All text of the guest: a change here makes a new image. */
-export const guestTexts = (): string => JSON.stringify([MODULES, FOLDERS, SCRIPTS])
+export const guestTexts = (): string => JSON.stringify([MODULES, CD_MODULES, FOLDERS, SCRIPTS])
 
 /** The initramfs' entries. `modules`: file bytes by module name. */
 export function rootfs(parts: { busybox: Uint8Array; modules: ReadonlyMap<string, Uint8Array> }): CpioEntry[] {

@@ -11,6 +11,7 @@ export async function removeContext(files: Files, folder: string, name: string):
   const data = await file.read()
   if (!data || !(name in data.contexts)) return false
   const { [name]: _ours, ...rest } = data.contexts
+  await files.remove(`${folder}/known_hosts-${name}`)
   const [next] = Object.keys(rest)
   if (next === undefined) {
     await file.remove()

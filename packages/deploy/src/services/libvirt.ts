@@ -124,6 +124,12 @@ export function listens(socketPath: string): Promise<boolean> {
 
 /** Resolves when libvirtd answers on the URI. */
 export async function libvirtAnswers(exec: Exec, uri: string): Promise<boolean> {
-  const { code } = await exec.run('virsh', ['-q', '-c', uri, 'version'], { timeoutMs: 10_000, okCodes: [0, 1] })
-  return code === 0
+  try {
+    const { code } = await exec.run('virsh', ['-q', '-c', uri, 'version'], { timeoutMs: 10_000, okCodes: [0, 1] })
+    return code === 0
+  } catch (error) {
+    // at its first start it tries each qemu that is installed, and answers nobody meanwhile
+    if (error instanceof SkerryError && error.code === 'deadline-exceeded') return false
+    throw error
+  }
 }

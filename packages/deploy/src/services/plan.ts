@@ -2,7 +2,8 @@
 import type { AgentName, Layout } from '../layout.ts'
 import { AGENTS } from '../layout.ts'
 import { isLoopback, type Settings } from '../settings.ts'
-import { controllerUrl, natsPublicUrl } from '../site/secrets.ts'
+import type { Extensions } from '../site/extensions.ts'
+import { controllerUrl, type Fingerprints, natsPublicUrl } from '../site/secrets.ts'
 import type { ServiceSpec } from './spec.ts'
 
 const STOP_MS = 15_000
@@ -14,6 +15,10 @@ export interface PlanInputs {
   node: string
   /** Folder of each installed bundle. */
   bundles: Readonly<Record<string, string>>
+  /** Change with the files that a service reads only when it starts; a service is started again when its own does. */
+  fingerprints: Fingerprints
+  /** of the controller: absolute paths */
+  extensions: Extensions
   libvirt: { uri: string; services: readonly ServiceSpec[] }
   domainType: 'kvm' | 'qemu'
   /** By which the controller knows this machine. */
@@ -29,20 +34,23 @@ export function allServices(inputs: PlanInputs): ServiceSpec[] {
   return [...coreServices(inputs), ...AGENTS.map((name) => agent(name, inputs))]
 }
 
-function nats({ layout }: PlanInputs): ServiceSpec {
-  return service('nats', layout, { argv: ['nats-server', '-c', layout.natsConfig], cwd: layout.root })
+function nats({ layout, fingerprints }: PlanInputs): ServiceSpec {
+  const env = { SKERRY_FINGERPRINT: fingerprints.nats }
+  return service('nats', layout, { argv: ['nats-server', '-c', layout.natsConfig], env, cwd: layout.root })
 }
 
-function controller({ settings, layout, node, bundles }: PlanInputs): ServiceSpec {
+function controller({ settings, layout, node, bundles, fingerprints, extensions }: PlanInputs): ServiceSpec {
   const tls = isLoopback(settings.http.addr) ? [] : ['--http-cert', layout.serverCert, '--http-key', layout.serverKey]
   const argv = [
     ...[node, `${bundles['controller']}/main.js`, '--state-dir', layout.controller],
     ...['--http-addr', settings.http.addr, '--http-port', String(settings.http.port), ...tls],
     ...['--nats-url', natsPublicUrl(settings), '--nats-public-url', natsPublicUrl(settings)],
-    ...['--nats-creds', layout.controllerCreds, '--nats-ca', layout.caCert, '--nats-account-seed', layout.natsAccountSeed],
+    ...['--nats-ca', layout.caCert, '--nats-site', layout.natsSite],
     ...['--admin-password-file', layout.adminPassword],
+    ...(extensions.plugins === null ? [] : ['--plugins', extensions.plugins]),
+    ...(extensions.workflows === null ? [] : ['--workflows', extensions.workflows]),
   ]
-  return service('controller', layout, { argv, cwd: layout.controller })
+  return service('controller', layout, { argv, env: { SKERRY_FINGERPRINT: fingerprints.controller }, cwd: layout.controller })
 }
 
 function agent(name: AgentName, { settings, layout, node, bundles, libvirt, domainType, managementIp }: PlanInputs): ServiceSpec {

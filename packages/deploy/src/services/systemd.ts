@@ -16,7 +16,8 @@ export function unitText(siteName: string, spec: ServiceSpec): string {
     markOf(siteName),
     '[Unit]',
     `Description=Skerry ${spec.name}`,
-    'After=network-online.target libvirtd.service',
+    // Stopped in the reverse order: agents end before libvirt-guests shuts guests down, and take none for gone by its own will.
+    'After=network-online.target libvirtd.service libvirt-guests.service',
     'Wants=network-online.target',
     'StartLimitIntervalSec=0',
     '',

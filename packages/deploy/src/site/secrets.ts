@@ -1,22 +1,38 @@
 /**
- * The keys of a site: certificate authority, server certificate, NATS accounts and users. Made once, kept 0600; a second call
- * changes nothing but a server certificate that is about to end or lacks a name.
+ * The keys of a site: certificate authority, server certificate, NATS operator and accounts. Made once, kept 0600; a second call
+ * changes nothing but a server certificate that is about to end, lacks a name, or is to be renewed.
  */
+import { createHash, X509Certificate } from 'node:crypto'
 import { hostname, networkInterfaces } from 'node:os'
-import { createCa, createSite, credsFile, issueServerCert, issueUser, type Site, serverConfig } from '@skerry/bus'
+import {
+  accountJwt,
+  createCa,
+  createSigningKey,
+  createSite,
+  issueServerCert,
+  type NatsIdentity,
+  resolverFile,
+  type Site,
+  serverConfig,
+} from '@skerry/bus'
 import { hostname as hostnameSchema } from '@skerry/contract'
 import type { Files } from '@skerry/host'
 import { z } from 'zod'
 import { readDocument, writeDocument, writeIfChanged } from '../documents.ts'
 import type { Layout } from '../layout.ts'
 import { isLoopback, type Settings } from '../settings.ts'
+import { applyCaPhase } from './ca-rotation.ts'
 
 const RENEW_BEFORE_MS = 60 * 24 * 3_600_000
-const CERT_MS = 2 * 365 * 24 * 3_600_000
 
 const identity = z.object({ publicKey: z.string(), seed: z.string(), jwt: z.string() })
-const siteFile = z.object({ operator: identity, systemAccount: identity, account: identity })
-const namesFile = z.object({ names: z.array(z.string()), ips: z.array(z.string()), endsAt: z.number() })
+/** `signingKey` is absent in sites of before it. It is the first one; what signs now is the controller's to know. */
+const siteFile = z.object({
+  operator: identity,
+  systemAccount: identity,
+  account: identity,
+  signingKey: z.object({ publicKey: z.string(), seed: z.string() }).optional(),
+})
 
 export interface SitePorts {
   files: Files
@@ -25,8 +41,14 @@ export interface SitePorts {
   now: number
 }
 
+/** Of what a service reads when it starts: another one, and it must start again. */
+export interface Fingerprints {
+  nats: string
+  controller: string
+}
+
 /** Everything that the servers read. */
-export async function prepareSite(ports: SitePorts): Promise<void> {
+export async function prepareSite(ports: SitePorts): Promise<Fingerprints> {
   await prepareCertificates(ports)
   const site = await prepareAccounts(ports)
   const { files, layout, settings } = ports
@@ -35,6 +57,7 @@ export async function prepareSite(ports: SitePorts): Promise<void> {
     listen: { host: settings.nats.addr, port: settings.nats.port },
     tls: { certFile: layout.serverCert, keyFile: layout.serverKey, caFile: layout.caCert },
     jetstreamDir: layout.jetstream,
+    resolverDir: layout.natsAccounts,
     serverName: settings.siteName,
   })
   await writeIfChanged(files, layout.natsConfig, config, 0o600)
@@ -42,28 +65,46 @@ export async function prepareSite(ports: SitePorts): Promise<void> {
   if ((await files.read(layout.adminPassword)) === undefined) {
     await files.write(layout.adminPassword, settings.adminPassword, 0o600)
   }
+  const certificates = [await files.read(layout.caCert), await files.read(layout.serverCert)]
+  return { nats: fingerprint([config, ...certificates]), controller: fingerprint(certificates) }
 }
 
+const fingerprint = (texts: readonly (string | undefined)[]) =>
+  createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 16)
+
 async function prepareCertificates({ files, layout, settings, now }: SitePorts): Promise<void> {
+  await applyCaPhase({ files, layout })
   const keyPem = await files.read(layout.caKey)
   const certPem = await files.read(layout.caCert)
-  const ca = keyPem && certPem ? { keyPem, certPem } : await createCa({ at: new Date(now) })
+  const ca = keyPem && certPem ? { keyPem, certPem } : await createCa()
   if (!keyPem || !certPem) {
     await files.write(layout.caKey, ca.keyPem, 0o600)
     await files.write(layout.caCert, ca.certPem, 0o644)
   }
   const names = serverNames(settings)
-  const have = await readDocument(files, layout.serverNames, namesFile)
-  const covered = have && [...names.names, ...names.ips].every((name) => have.names.includes(name) || have.ips.includes(name))
-  if (covered && keyPem && have.endsAt - now > RENEW_BEFORE_MS) return
-  const server = await issueServerCert(ca, names, new Date(now))
+  const [have, key] = [await files.read(layout.serverCert), await files.read(layout.serverKey)]
+  if (have && key && !settings.renewTls && isGood(new X509Certificate(have), { ca: ca.certPem, names, now })) return
+  const server = await issueServerCert(ca, names)
+  // A crash between the two leaves a pair that doesn't fit, which the next run sees: the certificate is written last.
+  await files.remove(layout.serverCert)
   await files.write(layout.serverKey, server.keyPem, 0o600)
   await files.write(layout.serverCert, server.certPem, 0o644)
-  await writeDocument(files, layout.serverNames, { ...names, endsAt: now + CERT_MS })
+}
+
+interface Names {
+  names: string[]
+  ips: string[]
+}
+
+function isGood(cert: X509Certificate, want: { ca: string; names: Names; now: number }): boolean {
+  const { names, ips } = want.names
+  const named = names.every((name) => cert.checkHost(name)) && ips.every((ip) => cert.checkIP(ip))
+  const endsIn = Date.parse(cert.validTo) - want.now
+  return named && endsIn > RENEW_BEFORE_MS && cert.verify(new X509Certificate(want.ca).publicKey)
 }
 
 /** Loopback, what is listened on, and with a wildcard every address of this machine. */
-function serverNames({ http, nats }: Settings): { names: string[]; ips: string[] } {
+function serverNames({ http, nats }: Settings): Names {
   const listened = [http.addr, nats.addr]
   const everywhere = listened.some((addr) => addr === '0.0.0.0' || addr === '::')
   const own = everywhere ? machineAddresses() : []
@@ -90,17 +131,24 @@ export function controllerUrl({ http }: Settings): string {
 
 async function prepareAccounts({ files, layout }: SitePorts): Promise<Site> {
   const there = await readDocument(files, layout.natsSite, siteFile)
-  const site = there ?? (await createSite())
-  if (!there) await writeDocument(files, layout.natsSite, site)
-  await writeIfChanged(files, layout.natsAccountSeed, site.account.seed, 0o600)
-  const accountSeed = site.account.seed
-  if (!there || (await files.read(layout.controllerCreds)) === undefined) {
-    const { jwt, seed } = await issueUser({ kind: 'controller', accountSeed })
-    await writeDocument(files, layout.controllerCreds, { jwt, seed })
-  }
-  if (!there || (await files.read(layout.cliCreds)) === undefined) {
-    const { jwt, seed } = await issueUser({ kind: 'operator-cli', accountSeed })
-    if (seed) await files.write(layout.cliCreds, credsFile({ jwt, seed }), 0o600)
-  }
+  const site = there ? await withSigningKey(there) : await createSite()
+  if (!there?.signingKey) await writeDocument(files, layout.natsSite, site)
+  // Only the first time: afterwards the server keeps what the controller tells it, revoked users too.
+  const { name, text } = resolverFile(site)
+  const path = `${layout.natsAccounts}/${name}`
+  if ((await files.read(path)) === undefined) await files.write(path, text, 0o600)
   return site
+}
+
+async function withSigningKey(site: z.infer<typeof siteFile>): Promise<Site> {
+  if (site.signingKey) return { ...site, signingKey: site.signingKey }
+  const signingKey = createSigningKey()
+  const jwt = await accountJwt({
+    accountPublicKey: site.account.publicKey,
+    operatorSeed: site.operator.seed,
+    signingKeys: [signingKey.publicKey],
+    revoked: [],
+  })
+  const account: NatsIdentity = { ...site.account, jwt }
+  return { ...site, account, signingKey }
 }

@@ -1,5 +1,6 @@
 /** First steps: folders, ports that must be free, programs, keys. */
 import { createConnection } from 'node:net'
+import { resolve } from 'node:path'
 import { SkerryError } from '@skerry/contract'
 import { folders } from '../layout.ts'
 import { readRecord, type SiteRecord, writeRecord } from '../record.ts'
@@ -7,15 +8,19 @@ import { installBundles } from '../services/bundles.ts'
 import { listens, SYSTEM_SOCKET } from '../services/libvirt.ts'
 import { supervisorManager } from '../services/manager.ts'
 import { systemdManager } from '../services/systemd.ts'
+import { chosenExtensions, extensionsFingerprint } from '../site/extensions.ts'
 import { controllerUrl, prepareSite } from '../site/secrets.ts'
+import { personKey, siteKey } from '../site/ssh-key.ts'
 import { MANAGEMENT_IP, need, type Step, type Up } from './state.ts'
 
 export const prepareFolders: Step = async (up) => {
   for (const { path, mode } of folders(up.layout)) await up.host.files.makeDir(path, mode)
   const known = await readRecord(up.host.files, up.layout)
   const url = controllerUrl(up.settings)
-  up.found.record = known ? { ...known, url } : await firstRecord(up)
-  if (known?.url !== url) await writeRecord(up.host.files, up.layout, up.found.record)
+  const extensions = await chosenExtensions(up.host.files, up.settings, known?.extensions)
+  up.found.record = { ...(known ? { ...known, url } : await firstRecord(up)), extensions }
+  if (known?.url !== url || JSON.stringify(known.extensions) !== JSON.stringify(extensions))
+    await writeRecord(up.host.files, up.layout, up.found.record)
 }
 
 /** Decided once: a libvirtd that somebody starts later must not take the guests of a running site over. */
@@ -29,6 +34,8 @@ async function firstRecord(up: Up): Promise<SiteRecord> {
     manager: systemd ? 'systemd' : 'supervisor',
     libvirt: wanted,
     cliConfig: null,
+    sshKey: null,
+    extensions: { plugins: null, workflows: null },
     guest: null,
   }
 }
@@ -76,5 +83,14 @@ function connects(host: string, port: number): Promise<boolean> {
 }
 
 export const prepareKeys: Step = async (up) => {
-  await prepareSite({ files: up.host.files, layout: up.layout, settings: up.settings, now: up.now() })
+  const { host, layout, settings } = up
+  up.found.key =
+    settings.sshKey === undefined
+      ? await siteKey(host, layout.sshKey, `${settings.siteName} guests`)
+      : await personKey(host.files, resolve(settings.sshKey))
+  const prints = await prepareSite({ files: up.host.files, layout: up.layout, settings: up.settings, now: up.now() })
+  const { plugins, workflows } = need(up, 'record').extensions
+  const none = plugins === null && workflows === null
+  const more = none ? '' : ` ${await extensionsFingerprint(up.host.files, { plugins, workflows })}`
+  up.found.fingerprints = { ...prints, controller: prints.controller + more }
 }

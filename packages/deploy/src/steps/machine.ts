@@ -1,11 +1,15 @@
 /** The guest image, whether KVM works, and libvirt. */
 import { SkerryError } from '@skerry/contract'
 import { spawnProbe } from '@skerry/libvirt'
+import { buildDebian } from '../debian/build.ts'
 import { buildGuest } from '../guest/build.ts'
 import { kvmVerdict } from '../kvm.ts'
 import { writeRecord } from '../record.ts'
 import { ownLibvirt, prepareOwnLibvirt, SYSTEM_URI } from '../services/libvirt.ts'
 import { need, type Step } from './state.ts'
+
+/** Between two signs of life of something long. */
+const TICK_MS = 10_000
 
 /** Asked of apt only when the image is gone or other code builds it: a second run downloads nothing. */
 export const buildImage: Step = async (up, say) => {
@@ -21,6 +25,28 @@ export const buildImage: Step = async (up, say) => {
   up.found.guest = { path, sha256 }
   up.found.record = { ...record, guest: { path, sha256, builtBy } }
   await writeRecord(host.files, layout, up.found.record)
+}
+
+/** Only where it is asked for: it takes minutes the first time. */
+export const buildDebianImage: Step = async (up, say) => {
+  const { host, layout, now, sleep } = up
+  const began = now()
+  const shown = { step: 'Debian', done: false }
+  const tell = () => say(`${shown.step}, ${Math.round((now() - began) / 1000)} s`)
+  const tick = async () => {
+    for (await sleep(TICK_MS); !shown.done; await sleep(TICK_MS)) tell()
+  }
+  void tick()
+  try {
+    const onStep = (step: string) => {
+      shown.step = step
+      tell()
+    }
+    const { path, sha256 } = await buildDebian({ ...host, cacheDir: layout.cache, onStep })
+    up.found.debian = { path, sha256 }
+  } finally {
+    shown.done = true
+  }
 }
 
 export const findKvm: Step = async (up) => {

@@ -16,6 +16,8 @@ const planInputs = (up: Up): PlanInputs => ({
   layout: up.layout,
   node: up.node,
   bundles: need(up, 'bundles'),
+  fingerprints: need(up, 'fingerprints'),
+  extensions: need(up, 'record').extensions,
   libvirt: need(up, 'libvirt'),
   domainType: need(up, 'kvm').domainType,
   managementIp: MANAGEMENT_IP,

@@ -8,7 +8,9 @@ import type { SiteRecord } from '../record.ts'
 import type { Bundles } from '../services/bundles.ts'
 import type { ServiceManager } from '../services/manager.ts'
 import type { ServiceSpec } from '../services/spec.ts'
-import type { Settings } from '../settings.ts'
+import type { GuestKind, Settings } from '../settings.ts'
+import type { Fingerprints } from '../site/secrets.ts'
+import type { GuestKey } from '../site/ssh-key.ts'
 
 /** By which the controller knows the machine that `up` runs on. */
 export const MANAGEMENT_IP = '127.0.0.1'
@@ -33,13 +35,16 @@ export interface UpPorts {
 export interface Found {
   record: SiteRecord
   bundles: Bundles
+  fingerprints: Fingerprints
   manager: ServiceManager
   guest: { path: string; sha256: string }
+  debian: { path: string; sha256: string }
+  key: GuestKey
   kvm: KvmVerdict
   libvirt: { uri: string; services: readonly ServiceSpec[] }
   client: Client
   endSession: () => Promise<void>
-  vm: { name: string; state: string; address: string; said: string; started: number }
+  vm: { name: string; kind: GuestKind; state: string; address: string; said: string; started: number }
 }
 
 export type Up = UpPorts & { found: Partial<Found> }

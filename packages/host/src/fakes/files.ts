@@ -4,6 +4,7 @@ import { dirname, isAbsolute } from 'node:path'
 import { SkerryError } from '@skerry/contract'
 import type { FileStat, Files } from '../files.ts'
 import { commandFailed } from './gate.ts'
+import { PathMap } from './tree.ts'
 
 export interface FakeFile {
   data: Uint8Array
@@ -14,9 +15,14 @@ export interface FakeFile {
 
 /** What stands behind the fake files; qemu-img's fake works on it too. */
 export class FakeDisk {
-  readonly files = new Map<string, FakeFile>()
-  readonly folders = new Map<string, number>([['/', 0o755]])
+  readonly files = new PathMap<FakeFile>((before, after) => {
+    this.#usedBytes += (after?.data.length ?? 0) - (before?.data.length ?? 0)
+  })
+  readonly folders = new PathMap<number>().set('/', 0o755)
   totalBytes = 100 * 1024 ** 3
+  /** Raised by every change that goes through these methods. */
+  changes = 0
+  #usedBytes = 0
   private readonly nowMs: () => number
 
   constructor(nowMs: () => number) {
@@ -24,10 +30,11 @@ export class FakeDisk {
   }
 
   usedBytes(): number {
-    return [...this.files.values()].reduce((sum, file) => sum + file.data.length, 0)
+    return this.#usedBytes
   }
 
   put(path: string, data: Uint8Array, opts: { mode?: number; sizeBytes?: number } = {}): void {
+    this.changes += 1
     if (!this.folders.has(dirname(path))) throw commandFailed(`cannot write ${path}`, 'ENOENT')
     if (this.folders.has(path)) throw commandFailed(`cannot write ${path}`, 'EISDIR')
     const old = this.files.get(path)
@@ -42,6 +49,7 @@ export class FakeDisk {
   }
 
   makeDir(path: string, mode: number): void {
+    this.changes += 1
     for (let folder = path; !this.folders.has(folder); folder = dirname(folder)) {
       if (this.files.has(folder)) throw commandFailed(`cannot make ${path}`, 'ENOTDIR')
       this.folders.set(folder, mode)
@@ -50,17 +58,31 @@ export class FakeDisk {
   }
 
   remove(path: string): void {
-    for (const known of [...this.files.keys()]) if (known === path || known.startsWith(`${path}/`)) this.files.delete(known)
-    for (const known of [...this.folders.keys()])
-      if (known !== '/' && (known === path || known.startsWith(`${path}/`))) this.folders.delete(known)
+    this.changes += 1
+    this.files.delete(path)
+    if (!this.folders.has(path)) return
+    for (const file of [...this.files.in(path)]) this.files.delete(file)
+    for (const folder of [...this.folders.in(path)]) if (folder !== path) this.remove(folder)
+    if (path !== '/') this.folders.delete(path)
   }
 
   rename(from: string, to: string): void {
+    this.changes += 1
     const file = this.files.get(from)
     if (!file || !this.folders.has(dirname(to))) throw commandFailed(`cannot rename ${from}`, 'ENOENT')
     this.files.delete(from)
     this.files.set(to, file)
   }
+}
+
+/** A second name is the same file until one of the two is replaced. */
+function linkOn(disk: FakeDisk, from: string, to: string): void {
+  const [file, there] = [disk.files.get(from), disk.files.get(to)]
+  if (!file || !disk.folders.has(dirname(to))) throw commandFailed(`cannot link ${from}`, 'ENOENT')
+  if (disk.folders.has(to) || (there && there !== file))
+    throw new SkerryError('in-use', `${to} is another file than ${from}`, { path: to, from })
+  disk.changes += 1
+  if (!there) disk.files.set(to, file)
 }
 
 /** The `Files` port over a fake disk. */
@@ -100,11 +122,12 @@ export function fakeFiles(disk: FakeDisk): Files {
     makeDir: async (path, mode = 0o755) => disk.makeDir(absolute(path), mode),
     list: async (path) => {
       if (!disk.folders.has(absolute(path))) return undefined
-      const all = [...disk.files.keys(), ...disk.folders.keys()].filter((known) => known !== '/' && dirname(known) === path)
+      const all = [...disk.files.in(path), ...disk.folders.in(path)].filter((known) => known !== '/')
       return all.map((known) => known.slice(path === '/' ? 1 : path.length + 1)).sort()
     },
     stat: async (path) => statOf(disk, absolute(path)),
     rename: async (from, to) => disk.rename(absolute(from), absolute(to)),
+    link: async (from, to) => linkOn(disk, absolute(from), absolute(to)),
     remove: async (path) => disk.remove(absolute(path)),
     capacity: async (path) => {
       if (!statOf(disk, absolute(path))) throw commandFailed(`cannot measure ${path}`, 'ENOENT')

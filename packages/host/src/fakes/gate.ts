@@ -22,7 +22,8 @@ export function gate(): Gate {
     before: () => undefined,
     wrap(prefix, tool) {
       const pass = async (op: string, args: readonly unknown[]) => {
-        await self.before(op, args)
+        const before = self.before(op, args)
+        if (before) await before
         const error = planned.get(op)?.shift()
         if (error) throw error
         if (args.some(namesFailure)) throw commandFailed(`${op} failed because of the name`)
@@ -50,7 +51,7 @@ export const commandFailed = (message: string, stderr = message) =>
 
 /** A name, the last part of a path, or a field of the first level that begins with `fail`. */
 function namesFailure(arg: unknown): boolean {
-  if (typeof arg === 'string') return (arg.split('/').at(-1) ?? '').startsWith('fail')
+  if (typeof arg === 'string') return arg.startsWith('fail', arg.lastIndexOf('/') + 1)
   if (typeof arg !== 'object' || arg === null || Array.isArray(arg)) return false
   return Object.values(arg).some((value) => typeof value === 'string' && namesFailure(value))
 }

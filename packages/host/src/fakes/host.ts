@@ -5,19 +5,22 @@
 import { createHash } from 'node:crypto'
 import { bridges } from '../bridge.ts'
 import { dnsmasq } from '../dnsmasq.ts'
-import { dnsmasqFiles } from '../dnsmasq-config.ts'
 import type { Facts, MachineFacts } from '../facts.ts'
 import type { Host } from '../index.ts'
+import { fakeFatImages } from './fat-image.ts'
 import { FakeDisk, fakeFiles } from './files.ts'
 import { type Gate, gate } from './gate.ts'
 import { FakeNetwork, fakeIp } from './ip.ts'
+import { FakeLeases } from './leases.ts'
 import { FakeRuleset, fakeNftScope } from './nft.ts'
 import { FakeProcessTable, fakeExec, fakeProcesses } from './processes.ts'
 import { fakeQemuImg } from './qemu-img.ts'
+import { type FakeServers, fakeTcp } from './tcp.ts'
 
 export interface FakeHostConfig {
   /** Epoch ms for file times and leases; default: a fixed instant. */
   nowMs?: () => number
+  /** Read at each look: what is changed in it later is seen. */
   machine?: Partial<MachineFacts>
   /** NICs and their addresses; default `eth0` with 192.0.2.10/24 and a free `eth1`. */
   nics?: readonly { name: string; cidr?: string }[]
@@ -28,6 +31,8 @@ export interface FakeHost extends Host {
   readonly disk: FakeDisk
   readonly network: FakeNetwork
   readonly processTable: FakeProcessTable
+  /** Who listens on which address, seen from which namespace. */
+  readonly servers: FakeServers
   /** Rules of a namespace, to count transactions. */
   ruleset(netns?: string): FakeRuleset
   /** A guest asks for its address; the lease appears. Undefined: no running dnsmasq of that folder knows the MAC. */
@@ -43,6 +48,7 @@ export function fakeHost(config: FakeHostConfig = {}): FakeHost {
   for (const folder of ['/tmp', '/var/lib', '/run', '/etc']) disk.makeDir(folder, 0o755)
   const network = new FakeNetwork()
   const processTable = new FakeProcessTable()
+  const servers: FakeServers = new Map()
   const rules = new Map<string, FakeRuleset>()
   const plugIn = () => {
     for (const nic of config.nics ?? [{ name: 'eth0', cidr: '192.0.2.10/24' }, { name: 'eth1' }])
@@ -64,6 +70,7 @@ export function fakeHost(config: FakeHostConfig = {}): FakeHost {
   )
   const ip = fakeIp(network, gates)
   const tool = dnsmasq({ exec, files, processes })
+  const leases = new FakeLeases({ disk, nowMs, running: tool.running })
   return {
     ip,
     bridge: gates.wrap('bridge', bridges(ip)),
@@ -76,19 +83,22 @@ export function fakeHost(config: FakeHostConfig = {}): FakeHost {
     },
     dnsmasq: gates.wrap('dnsmasq', tool),
     qemuImg: gates.wrap('qemuImg', fakeQemuImg(disk)),
+    fatImages: gates.wrap('fatImages', fakeFatImages(disk)),
     files,
     facts: gates.wrap(
       'facts',
       fakeFacts(config.machine ?? {}, () => boot),
     ),
     process: processes,
+    tcp: gates.wrap('tcp', fakeTcp(servers)),
     exec,
     faults: gates,
     disk,
     network,
     processTable,
+    servers,
     ruleset,
-    requestLease: (dir, mac) => leaseTo({ disk, nowMs }, tool.running, { dir, mac }),
+    requestLease: (dir, mac) => leases.ask(dir, mac),
     reboot() {
       boot += 1
       processTable.killAll()
@@ -120,35 +130,11 @@ async function startDnsmasq(machine: Machine, argv: readonly string[], netns = '
   return {}
 }
 
-async function leaseTo(
-  at: { disk: FakeDisk; nowMs: () => number },
-  running: (dir: string) => Promise<unknown>,
-  who: { dir: string; mac: string },
-): Promise<string | undefined> {
-  const paths = dnsmasqFiles(who.dir)
-  const read = (path: string) => new TextDecoder().decode(at.disk.files.get(path)?.data)
-  if (!(await running(who.dir))) return undefined
-  const [, address, name] =
-    read(paths.hosts)
-      .split('\n')
-      .map((line) => line.split(','))
-      .find(([mac]) => mac === who.mac) ?? []
-  if (address === undefined) return undefined
-  const seconds = Number(read(paths.conf).match(/^dhcp-range=.*,(\d+)s$/m)?.[1])
-  const others = read(paths.leases)
-    .split('\n')
-    .filter((line) => line !== '' && !line.includes(` ${who.mac} `))
-  if (others.some((line) => line.split(' ')[2] === address)) return undefined
-  const line = `${Math.floor(at.nowMs() / 1000) + seconds} ${who.mac} ${address} ${name ?? '*'} *`
-  at.disk.put(paths.leases, new TextEncoder().encode([...others, line, ''].join('\n')))
-  return address
-}
-
 function fakeFacts(overrides: Partial<MachineFacts>, boot: () => number): Facts {
   const hex = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
   const hostname = overrides.hostname ?? 'fake'
   const bootId = () => hex(`${hostname} boot ${boot()}`)
-  const memoryBytes = overrides.memoryBytes ?? 16 * 1024 ** 3
+  const memoryBytes = () => overrides.memoryBytes ?? 16 * 1024 ** 3
   return {
     bootId: async () => bootId(),
     machine: async () => ({
@@ -156,7 +142,7 @@ function fakeFacts(overrides: Partial<MachineFacts>, boot: () => number): Facts 
       cpuModel: 'Fake processor',
       cpuCount: 8,
       cpuSockets: 1,
-      memoryBytes,
+      memoryBytes: memoryBytes(),
       osName: 'Debian GNU/Linux',
       osVersion: '12',
       kernel: '6.1.0',
@@ -166,7 +152,7 @@ function fakeFacts(overrides: Partial<MachineFacts>, boot: () => number): Facts 
       bootId: bootId(),
     }),
     cpu: async () => ({ busy: 1000, total: 10_000 }),
-    memory: async () => ({ totalBytes: memoryBytes, availableBytes: memoryBytes / 2 }),
+    memory: async () => ({ totalBytes: memoryBytes(), availableBytes: memoryBytes() / 2 }),
     load: async () => [0.5, 0.4, 0.3],
     nics: async () => [],
   }

@@ -9,10 +9,14 @@ export class FakeProcessTable {
   /** Every signal that was delivered, in order. */
   readonly signals: { pid: number; signal: string }[] = []
 
-  start(cmdline: readonly string[]): ProcessIdentity {
+  private readonly files = new Map<number, readonly string[]>()
+
+  /** `mapped`: files that it has mapped. */
+  start(cmdline: readonly string[], mapped: readonly string[] = []): ProcessIdentity {
     const info = { pid: this.nextPid, startTicks: this.nextPid * 10, cmdline: [...cmdline] }
     this.nextPid += 1
     this.table.set(info.pid, info)
+    this.files.set(info.pid, mapped)
     return { pid: info.pid, startTicks: info.startTicks }
   }
   /** Dies without a word, as by kill -9 from elsewhere. */
@@ -25,6 +29,9 @@ export class FakeProcessTable {
   get(pid: number): ProcessInfo | undefined {
     return this.table.get(pid)
   }
+  mapped(pid: number): string[] | undefined {
+    return this.table.has(pid) ? [...(this.files.get(pid) ?? [])] : undefined
+  }
   all(): ProcessInfo[] {
     return [...this.table.values()]
   }
@@ -36,6 +43,7 @@ export function fakeProcesses(table: FakeProcessTable): Processes {
   return {
     get: async (pid) => table.get(pid),
     list: async () => table.all(),
+    mapped: async (pid) => table.mapped(pid),
     async signal(who, signal) {
       if (!same(who)) return false
       table.signals.push({ pid: who.pid, signal })
@@ -66,6 +74,9 @@ export function fakeExec(table: FakeProcessTable, programs: Record<string, FakeP
         return alive
       }
       return { pid, exited: new Promise(() => undefined), kill }
+    },
+    open: async (cmd) => {
+      throw commandFailed(`${cmd} is not installed on this host`)
     },
   }
 }

@@ -48,9 +48,42 @@ export function fakeQemuImg(disk: FakeDisk): QemuImg {
       for (const percent of [0, 50, 100]) spec.onProgress?.(percent)
       make(spec.to, from.virtualSizeBytes)
     },
+    async rebase({ disk: ref, onto, onProgress }) {
+      const own = describe(disk, ref)
+      if (onto) info(onto)
+      for (const percent of [0, 50, 100]) onProgress?.(percent)
+      putQcow2(disk, ref.path, { sizeBytes: own.virtualSizeBytes, ...(onto ? { backing: onto } : {}) })
+    },
+    async commit({ disk: ref }) {
+      const [own, below] = info(ref)
+      if (!own || !below) throw commandFailed(`qemu-img: Image does not have a backing file`)
+      if (below.virtualSizeBytes < own.virtualSizeBytes) await this.resize(below as DiskRef, own.virtualSizeBytes)
+    },
     async check(ref) {
       describe(disk, ref)
       return { corruptions: 0, leaks: 0 }
+    },
+  }
+}
+
+/** What a hypervisor does to images that its guests have open: for a fake of one. */
+export function fakeBlocks(disk: FakeDisk) {
+  const refTo = (path: string): DiskRef => ({
+    path,
+    format: isQcow2(disk.files.get(path)?.data ?? new Uint8Array()) ? 'qcow2' : 'raw',
+  })
+  return {
+    exists: (path: string): boolean => disk.files.has(path),
+    /** Null: it lies on nothing. */
+    below: (path: string): string | null => describe(disk, refTo(path)).backingPath ?? null,
+    put(path: string, below: string | null): void {
+      const { virtualSizeBytes } = describe(disk, refTo(path))
+      putQcow2(disk, path, { sizeBytes: virtualSizeBytes, ...(below === null ? {} : { backing: refTo(below) }) })
+    },
+    resize(path: string, sizeBytes: number): void {
+      const below = describe(disk, refTo(path)).backingPath
+      if (refTo(path).format === 'raw') disk.put(path, new Uint8Array(), { sizeBytes })
+      else putQcow2(disk, path, { sizeBytes, ...(below === undefined ? {} : { backing: refTo(below) }) })
     },
   }
 }

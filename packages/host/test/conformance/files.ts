@@ -75,6 +75,20 @@ export function filesSuite(title: string, make: () => Promise<{ files: Files; di
       expect(await files.list(dir)).toEqual(['g'])
     })
 
+    it('gives a file a second name, once or twice, and never takes that of another file', async () => {
+      await files.write(`${dir}/a`, 'one')
+      await files.link(`${dir}/a`, `${dir}/b`)
+      await files.link(`${dir}/a`, `${dir}/b`)
+      await files.remove(`${dir}/a`)
+      expect(await files.read(`${dir}/b`)).toBe('one')
+      await files.write(`${dir}/a`, 'another')
+      await expect(files.link(`${dir}/a`, `${dir}/b`)).rejects.toMatchObject({ code: 'in-use' })
+      expect(await files.read(`${dir}/b`)).toBe('one')
+      await expect(files.link(`${dir}/none`, `${dir}/c`)).rejects.toMatchObject({ code: 'host-command-failed' })
+      await expect(files.link(`${dir}/none`, `${dir}/b`)).rejects.toMatchObject({ code: 'host-command-failed' })
+      expect(await files.list(dir)).toEqual(['a', 'b'])
+    })
+
     it('knows how much room there is', async () => {
       const { totalBytes, availableBytes } = await files.capacity(dir)
       expect(totalBytes).toBeGreaterThan(0)

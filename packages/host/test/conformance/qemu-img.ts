@@ -56,6 +56,38 @@ export function qemuImgSuite(title: string, make: () => Promise<{ qemuImg: QemuI
       expect((await qemuImg.info(base()))[0]?.virtualSizeBytes).toBe(30 * MIB)
     })
 
+    it('moves a disk from one of a chain to the next, and off the chain, and tells how far it is', async () => {
+      const [middle, top] = ['middle', 'top'].map((name) => ({ path: `${dir}/${name}.qcow2`, format: 'qcow2' as const }))
+      await qemuImg.create({ ...base(), sizeBytes: 10 * MIB })
+      await qemuImg.create({ ...middle!, backing: base() })
+      await qemuImg.create({ ...top!, backing: middle!, sizeBytes: 20 * MIB })
+      const told: number[] = []
+      await qemuImg.rebase({ disk: top!, onto: base(), onProgress: (percent) => told.push(percent), timeoutMs: 30_000 })
+      expect(await qemuImg.info(top!)).toMatchObject([
+        { virtualSizeBytes: 20 * MIB, backingPath: base().path, backingFormat: 'qcow2' },
+        { path: base().path },
+      ])
+      expect(told.at(-1)).toBe(100)
+      await qemuImg.rebase({ disk: top!, onto: null, timeoutMs: 30_000 })
+      const alone = await qemuImg.info(top!)
+      expect(alone).toHaveLength(1)
+      expect(alone[0]).toMatchObject({ virtualSizeBytes: 20 * MIB })
+      expect(alone[0]?.backingPath).toBeUndefined()
+      const nowhere = { path: `${dir}/nowhere.qcow2`, format: 'qcow2' as const }
+      await expect(qemuImg.rebase({ disk: top!, onto: nowhere, timeoutMs: 30_000 })).rejects.toMatchObject({
+        code: 'host-command-failed',
+      })
+    })
+
+    it('writes a disk into what it lies on, which grows with it, and leaves it as it is', async () => {
+      const top = { path: `${dir}/top.qcow2`, format: 'qcow2' as const }
+      await qemuImg.create({ ...base(), sizeBytes: 10 * MIB })
+      await qemuImg.create({ ...top, backing: base(), sizeBytes: 20 * MIB })
+      await qemuImg.commit({ disk: top, timeoutMs: 30_000 })
+      expect(await qemuImg.info(top)).toMatchObject([{ backingPath: base().path }, { virtualSizeBytes: 20 * MIB }])
+      await expect(qemuImg.commit({ disk: base(), timeoutMs: 30_000 })).rejects.toMatchObject({ code: 'host-command-failed' })
+    })
+
     it('flattens an overlay into a disk of its own and reports progress up to 100', async () => {
       await qemuImg.create({ ...base(), sizeBytes: 10 * MIB })
       const top = { path: `${dir}/top.qcow2`, format: 'qcow2' as const }

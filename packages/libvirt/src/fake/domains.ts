@@ -2,9 +2,10 @@
 import { libvirtCodes } from '../failure-data.ts'
 import type { Affect } from '../port.ts'
 import type { DomainState, LifecycleName } from '../states.ts'
-import { at, readXml, type XmlElement } from '../xml/document.ts'
+import { at, type XmlElement } from '../xml/document.ts'
 import { FakeFailure } from './failure.ts'
 import { type MetadataElement, withMetadata } from './metadata.ts'
+import { Readings } from './readings.ts'
 
 export interface FakeDomain {
   readonly uuid: string
@@ -21,10 +22,10 @@ const invalid = (message: string) =>
   new FakeFailure(libvirtCodes.operationInvalid, `Requested operation is not valid: ${message}`)
 
 /** The parts of a definition that a hypervisor insists on. */
-export function readDefinition(xml: string): { uuid: string; name: string } {
+export function readDefinition(xml: string, readings: Readings): { uuid: string; name: string } {
   let root: XmlElement
   try {
-    root = readXml(xml)
+    root = readings.of(xml)
   } catch (cause) {
     throw new FakeFailure(libvirtCodes.xmlDetail, `(domain_definition): ${(cause as Error).message}`)
   }
@@ -63,7 +64,9 @@ export interface FakeDomainEvents {
 }
 
 export class FakeDomains {
+  readonly readings = new Readings()
   readonly #byUuid = new Map<string, FakeDomain>()
+  readonly #byName = new Map<string, FakeDomain>()
   readonly #events: FakeDomainEvents
   #nextId = 1
 
@@ -82,8 +85,8 @@ export class FakeDomains {
   }
 
   define(xml: string): FakeDomain {
-    const { uuid, name } = readDefinition(xml)
-    const other = this.all().find((d) => (d.name === name) !== (d.uuid === uuid))
+    const { uuid, name } = readDefinition(xml, this.readings)
+    const other = [this.#byUuid.get(uuid), this.#byName.get(name)].find((d) => d && (d.name !== name || d.uuid !== uuid))
     if (other) {
       const message = `operation failed: domain '${other.name}' already exists with uuid ${other.uuid}`
       throw new FakeFailure(libvirtCodes.operationFailed, message)
@@ -92,6 +95,7 @@ export class FakeDomains {
     const domain = present ?? { uuid, name, xml, live: null, state: 'shutoff' as const, reason: 'unknown' }
     domain.xml = xml
     this.#byUuid.set(uuid, domain)
+    this.#byName.set(name, domain)
     this.#events.emit(domain, 'defined', present ? 'updated' : 'added')
     return domain
   }
@@ -99,7 +103,7 @@ export class FakeDomains {
   undefine(domain: FakeDomain): void {
     if (domain.xml === null) throw invalid('cannot undefine transient domain')
     domain.xml = null
-    if (!domain.live) this.#byUuid.delete(domain.uuid)
+    if (!domain.live) this.#drop(domain)
     this.#events.emit(domain, 'undefined', 'removed')
   }
 
@@ -118,12 +122,21 @@ export class FakeDomains {
     this.needActive(domain)
     domain.live = null
     this.#enter(domain, 'shutoff', reason)
-    if (domain.xml === null) this.#byUuid.delete(domain.uuid)
+    if (domain.xml === null) this.#drop(domain)
     this.#events.emit(domain, 'stopped', reason)
   }
 
+  /** A panicked guest stays halted after a reset, until it is resumed (qemuDomainReset of libvirt 9.0). */
   reset(domain: FakeDomain): void {
+    if (domain.state === 'crashed') this.#enter(domain, 'paused', 'crashed')
     this.#events.emit(domain, 'rebooted', 'reset')
+  }
+
+  /** Its kernel panics: the domain is halted and kept. */
+  panic(domain: FakeDomain): void {
+    this.needActive(domain)
+    this.#enter(domain, 'crashed', 'panicked')
+    this.#events.emit(domain, 'crashed', 'panicked')
   }
 
   suspend(domain: FakeDomain): void {
@@ -139,16 +152,31 @@ export class FakeDomains {
   }
 
   setMetadata(domain: FakeDomain, element: MetadataElement, affect: Affect): void {
+    this.edit(domain, affect, (xml) => withMetadata(xml, element))
+  }
+
+  /** Changes what runs, or the definition. */
+  edit(domain: FakeDomain, affect: Affect, change: (xml: string) => string): void {
     if (affect === 'live' || affect === 'both') this.needActive(domain)
     const onLive = domain.live !== null && affect !== 'config'
     const onConfig = affect === 'config' || affect === 'both' || (affect === 'current' && !domain.live)
     if (onConfig && domain.xml === null) throw invalid('transient domains have no persistent definition')
-    if (onLive) domain.live = { ...domain.live!, xml: withMetadata(domain.live!.xml, element) }
-    if (onConfig) domain.xml = withMetadata(domain.xml!, element)
+    if (onLive) domain.live = { ...domain.live!, xml: change(domain.live!.xml) }
+    if (onConfig) domain.xml = change(domain.xml!)
+  }
+
+  /** A guest lets go of a device that it was asked for. */
+  removed(domain: FakeDomain, alias: string): void {
+    this.#events.emit(domain, 'deviceRemoved', alias)
   }
 
   needActive(domain: FakeDomain): void {
     if (!domain.live) throw invalid('domain is not running')
+  }
+
+  #drop({ uuid, name }: FakeDomain): void {
+    this.#byUuid.delete(uuid)
+    this.#byName.delete(name)
   }
 
   #enter(domain: FakeDomain, state: DomainState, reason: string): void {

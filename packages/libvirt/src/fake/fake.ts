@@ -3,19 +3,24 @@
  * backend passes. It fails, hangs and loses its connection on demand.
  */
 import { type LibvirtClock, systemClock } from '../clock.ts'
+import { domainIn, type ParsedDomain } from '../domain-parse.ts'
 import { deadlineError, disconnectedError, libvirtError } from '../failure.ts'
 import { libvirtCodes } from '../failure-data.ts'
 import type { Calls, Libvirt, LibvirtFailure, LibvirtState, LifecycleEvent, Operation } from '../port.ts'
 import { Subscribers } from '../subscribers.ts'
+import { FakeBlocks, type FakeImages } from './blocks.ts'
+import { FakeDevices } from './devices.ts'
 import { FakeDomains } from './domains.ts'
 import { FakeFailure } from './failure.ts'
-import { fakeOperations } from './operations.ts'
+import { currentXml, fakeOperations } from './operations.ts'
 
 export interface FakeOptions {
   clock?: LibvirtClock
   hostname?: string
   /** Whether guests obey ACPI; one that does ends at once. */
   guestsObeyAcpi?: boolean
+  /** The images that its guests have open; default: none are looked at. */
+  images?: FakeImages
 }
 
 interface Fault {
@@ -31,10 +36,14 @@ export class FakeLibvirt implements Libvirt {
   readonly #lifecycle = new Subscribers<LifecycleEvent>((error) => this.handlerErrors.push(error))
   readonly #states = new Subscribers<LibvirtState>((error) => this.handlerErrors.push(error))
   readonly #domains: FakeDomains
+  readonly #devices: FakeDevices
+  readonly #blocks: FakeBlocks
   readonly #run: ReturnType<typeof fakeOperations>
   readonly #faults = new Set<Fault>()
   readonly #held = new Map<Operation, { released: Promise<void>; release: () => void }>()
   #state: LibvirtState | 'closed' = 'connected'
+  /** Awaited before each operation, within the deadline of its call: latency, or a hook that watches. */
+  before: (op: Operation, args: unknown) => Promise<void> | undefined = () => undefined
   /** Every call that was made, in order. */
   readonly calls: { op: Operation; args: unknown }[] = []
   /** What handlers of events and states threw: tests expect it to be empty. */
@@ -49,7 +58,16 @@ export class FakeLibvirt implements Libvirt {
         if (this.#state === 'connected') this.#lifecycle.notify({ domainUuid: uuid, name, event, detail, at: clock.wall() })
       },
     })
-    this.#run = fakeOperations({ domains: this.#domains, hostname, guestsObeyAcpi, now: () => clock.wall() })
+    this.#devices = new FakeDevices(this.#domains)
+    this.#blocks = new FakeBlocks(this.#domains, options.images)
+    this.#run = fakeOperations({
+      domains: this.#domains,
+      devices: this.#devices,
+      blocks: this.#blocks,
+      hostname,
+      guestsObeyAcpi,
+      now: () => clock.wall(),
+    })
   }
 
   async call<K extends Operation>(
@@ -59,8 +77,8 @@ export class FakeLibvirt implements Libvirt {
   ): Promise<Calls[K]['result']> {
     this.calls.push({ op, args })
     if (this.#state !== 'connected') throw disconnectedError(op, 'the fake is disconnected')
-    const held = this.#held.get(op)
-    if (held) await this.#deadline(op, timeoutMs, held.released)
+    const [held, hook] = [this.#held.get(op), this.before(op, args)]
+    if (held || hook) await this.#deadline(op, timeoutMs, Promise.all([held?.released, hook]))
     else await Promise.resolve() // an answer always comes later, as it does from another process
     try {
       this.#failIfAsked(op, args)
@@ -112,9 +130,31 @@ export class FakeLibvirt implements Libvirt {
     return release
   }
 
+  /** Guests keep the devices that are taken from them while they run, until the returned function is called. */
+  guestsKeepDevices(): () => void {
+    this.#devices.obedient = false
+    return () => {
+      this.#devices.obedient = true
+      for (const domain of this.#domains.all()) this.#devices.release(domain)
+    }
+  }
+
+  /** Jobs on the chains of disks stand still, until the returned function is called. */
+  holdBlockJobs(): () => void {
+    this.#blocks.going = false
+    return () => {
+      this.#blocks.going = true
+    }
+  }
+
   /** The guest ends by itself. */
   guestPowersOff(uuid: string): void {
     this.#domains.stop(this.#domains.get(uuid), 'shutdown')
+  }
+
+  /** Its kernel panics; its qemu stays. */
+  guestPanics(uuid: string): void {
+    this.#domains.panic(this.#domains.get(uuid))
   }
 
   /** Its qemu dies. */
@@ -140,6 +180,16 @@ export class FakeLibvirt implements Libvirt {
     this.#states.notify('connected')
   }
 
+  /** The names of everything that it can do. */
+  operations(): Operation[] {
+    return Object.keys(this.#run) as Operation[]
+  }
+
+  /** What the definition of a domain, or of what runs of it, says. */
+  domain(uuid: string): ParsedDomain {
+    return domainIn(this.#domains.readings.of(currentXml(this.#domains.get(uuid))))
+  }
+
   /** What exists, for assertions. */
   inventory(): { uuid: string; name: string; state: string; persistent: boolean; xml: string }[] {
     return this.#domains.all().map((d) => ({
@@ -152,6 +202,7 @@ export class FakeLibvirt implements Libvirt {
   }
 
   #failIfAsked(op: Operation, args: unknown): void {
+    if (this.#faults.size === 0) return
     const uuid = (args as { uuid?: string }).uuid
     const xml = (args as { xml?: string | null }).xml
     const name = this.#domains.all().find((d) => d.uuid === uuid)?.name ?? xml?.match(/<name>([^<]*)<\/name>/)?.[1]
@@ -162,14 +213,14 @@ export class FakeLibvirt implements Libvirt {
     }
   }
 
-  #deadline(op: Operation, timeoutMs: number, released: Promise<void>): Promise<void> {
+  #deadline(op: Operation, timeoutMs: number, released: Promise<unknown>): Promise<void> {
     return new Promise((resolve, reject) => {
       const cancel = this.#clock.after(timeoutMs, () => reject(deadlineError(op, timeoutMs)))
       void released.then(() => {
         cancel()
         if (this.#state === 'connected') resolve()
         else reject(disconnectedError(op, 'the fake is disconnected'))
-      })
+      }, reject)
     })
   }
 }

@@ -15,8 +15,8 @@ const declares = (child: XmlElement, uri: string): boolean =>
   Object.entries(child.attributes).some(([key, value]) => /^xmlns(:|$)/.test(key) && value === uri)
 
 /** The element of that namespace as libvirt hands it out: without prefix and declaration. Null when there is none. */
-export function metadataIn(xml: string, uri: string): string | null {
-  const child = at(readXml(xml), 'metadata')?.children.find((c) => declares(c, uri))
+export function metadataIn(root: XmlElement, uri: string): string | null {
+  const child = at(root, 'metadata')?.children.find((c) => declares(c, uri))
   if (!child) return null
   const attributes = Object.fromEntries(Object.entries(child.attributes).filter(([key]) => !/^xmlns(:|$)/.test(key)))
   return writeXml({ ...child, name: child.name.replace(/^.*:/, ''), attributes }).trimEnd()

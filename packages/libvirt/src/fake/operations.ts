@@ -1,14 +1,18 @@
 /** Each operation of the port on the fake's domains. */
 
-import { parseDomain } from '../domain-parse.ts'
+import { domainIn } from '../domain-parse.ts'
 import { libvirtCodes } from '../failure-data.ts'
 import type { Calls, DomainRow, Operation } from '../port.ts'
+import type { FakeBlocks } from './blocks.ts'
+import type { FakeDevices } from './devices.ts'
 import type { FakeDomain, FakeDomains } from './domains.ts'
 import { FakeFailure } from './failure.ts'
 import { metadataIn } from './metadata.ts'
 
 interface FakeWorld {
   domains: FakeDomains
+  devices: FakeDevices
+  blocks: FakeBlocks
   hostname: string
   guestsObeyAcpi: boolean
   now(): number
@@ -19,13 +23,25 @@ type Handlers = { [K in Operation]: (args: Calls[K]['args']) => Calls[K]['result
 const VIR_ERR_INVALID_ARG = 8
 const NS_PER_MS = 1e6
 
-function row(domain: FakeDomain, metadataUri: string | undefined): DomainRow {
-  const { uuid, name, state, reason, live } = domain
-  const mark = metadataUri === undefined ? {} : { metadata: metadataIn(currentXml(domain), metadataUri) }
-  return { uuid, name, id: live?.id ?? null, state, reason, ...mark }
+/** What a domain's XML says for a namespace; asked for at every look, for every domain. */
+const marks = new WeakMap<FakeDomain, { xml: string; uri: string; metadata: string | null }>()
+
+function metadataOf(domains: FakeDomains, domain: FakeDomain, uri: string): string | null {
+  const xml = currentXml(domain)
+  const known = marks.get(domain)
+  if (known?.xml === xml && known.uri === uri) return known.metadata
+  const metadata = metadataIn(domains.readings.of(xml), uri)
+  marks.set(domain, { xml, uri, metadata })
+  return metadata
 }
 
-const currentXml = (domain: FakeDomain, inactive = false): string =>
+function row({ domains }: FakeWorld, domain: FakeDomain, metadataUri: string | undefined): DomainRow {
+  const { uuid, name, state, reason, live } = domain
+  const mark = metadataUri === undefined ? {} : { metadata: metadataOf(domains, domain, metadataUri) }
+  return { uuid, name, id: live?.id ?? null, state, reason, persistent: domain.xml !== null, ...mark }
+}
+
+export const currentXml = (domain: FakeDomain, inactive = false): string =>
   (inactive ? (domain.xml ?? domain.live?.xml) : (domain.live?.xml ?? domain.xml)) ?? ''
 
 function device(domain: FakeDomain, has: boolean, name: string): void {
@@ -37,7 +53,7 @@ function device(domain: FakeDomain, has: boolean, name: string): void {
 function info({ domains, now }: FakeWorld): Handlers['domainInfo'] {
   return ({ uuid }) => {
     const domain = domains.get(uuid)
-    const { memoryBytes, cpuCount } = parseDomain(currentXml(domain))
+    const { memoryBytes, cpuCount } = domainIn(domains.readings.of(currentXml(domain)))
     const cpuTimeNs = domain.live ? (now() - domain.live.startedAt) * NS_PER_MS : 0
     return { state: domain.state, maxMemoryBytes: memoryBytes, memoryBytes, cpuCount, cpuTimeNs }
   }
@@ -49,7 +65,7 @@ function stats({ domains }: FakeWorld): Pick<Handlers, 'domainBlockStats' | 'dom
       const domain = domains.get(uuid)
       device(
         domain,
-        parseDomain(currentXml(domain)).disks.some((d) => d.target === disk),
+        domainIn(domains.readings.of(currentXml(domain))).disks.some((d) => d.target === disk),
         disk,
       )
       return { readRequests: 0, readBytes: 0, writeRequests: 0, writeBytes: 0 }
@@ -58,7 +74,7 @@ function stats({ domains }: FakeWorld): Pick<Handlers, 'domainBlockStats' | 'dom
       const domain = domains.get(uuid)
       device(
         domain,
-        parseDomain(currentXml(domain)).nics.some((n) => n.tap === name || n.mac === name),
+        domainIn(domains.readings.of(currentXml(domain))).nics.some((n) => n.tap === name || n.mac === name),
         name,
       )
       return { rxBytes: 0, rxPackets: 0, rxErrors: 0, rxDrops: 0, txBytes: 0, txPackets: 0, txErrors: 0, txDrops: 0 }
@@ -105,7 +121,7 @@ function power({ domains, guestsObeyAcpi }: FakeWorld) {
 }
 
 export function fakeOperations(world: FakeWorld): Handlers {
-  const { domains, hostname } = world
+  const { domains, devices, blocks, hostname } = world
   return {
     hostInfo: () => ({
       hostname,
@@ -114,7 +130,11 @@ export function fakeOperations(world: FakeWorld): Handlers {
       hypervisorVersion: '7.2.0',
       capabilitiesXml: '<capabilities/>',
     }),
-    listDomains: ({ metadataUri }) => domains.all().map((domain) => row(domain, metadataUri)),
+    listDomains: ({ metadataUri, only }) => {
+      const [uuids, names] = [new Set(only?.uuids), new Set(only?.names)]
+      const asked = domains.all().filter(({ uuid, name }) => !only || uuids.has(uuid) || names.has(name))
+      return asked.map((domain) => row(world, domain, metadataUri))
+    },
     domainXml: ({ uuid, inactive }) => currentXml(domains.get(uuid), inactive),
     domainDefineXml: ({ xml }) => {
       const { uuid, name } = domains.define(xml)
@@ -131,7 +151,21 @@ export function fakeOperations(world: FakeWorld): Handlers {
     domainInfo: info(world),
     ...stats(world),
     ...power(world),
-    domainGetMetadata: ({ uuid, uri, affect }) => metadataIn(currentXml(domains.get(uuid), affect === 'config'), uri),
+    domainAttachDevice: ({ uuid, xml, affect }) => {
+      devices.attach(domains.get(uuid), xml, affect)
+      return null
+    },
+    domainDetachDevice: ({ uuid, xml, affect }) => {
+      devices.detach(domains.get(uuid), xml, affect)
+      return null
+    },
+    domainChangeMedia: ({ uuid, xml, affect }) => {
+      devices.changeMedia(domains.get(uuid), xml, affect)
+      return null
+    },
+    ...blocks.handlers(),
+    domainGetMetadata: ({ uuid, uri, affect }) =>
+      metadataIn(domains.readings.of(currentXml(domains.get(uuid), affect === 'config')), uri),
     domainSetMetadata: ({ uuid, uri, prefix, xml, affect }) => {
       domains.setMetadata(domains.get(uuid), { uri, prefix, xml }, affect ?? 'current')
       return null

@@ -8,6 +8,7 @@ import type { Native } from './native.ts'
 
 const VIR_DOMAIN_EVENT_ID_LIFECYCLE = 0
 const VIR_DOMAIN_EVENT_ID_REBOOT = 1
+const VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED = 15
 /** The loop sleeps in poll(); a timer makes it come back so that it also serves handles added meanwhile. */
 const LOOP_TIMER_MS = 100
 const KEEPALIVE_INTERVAL_S = 5
@@ -50,10 +51,16 @@ export async function subscribe(lane: Lane, handlers: EventHandlers): Promise<vo
     const { uuid, name } = readDomain(native, domain)
     handlers.onLifecycle({ domainUuid: uuid, name, event: 'rebooted', detail: 'reset' })
   })
+  const onRemoved = native.callback('deviceRemoved', (_conn, domain, alias) => {
+    const { uuid, name } = readDomain(native, domain)
+    handlers.onLifecycle({ domainUuid: uuid, name, event: 'deviceRemoved', detail: native.text(alias) })
+  })
   const onClose = native.callback('close', (_conn, reason) => handlers.onClosed(closeReasons[reason] ?? `reason ${reason}`))
   await optional(lane.call('virConnectRegisterCloseCallback', conn, onClose, none, none))
   await lane.call('virConnectDomainEventRegisterAny', conn, none, VIR_DOMAIN_EVENT_ID_LIFECYCLE, onLifecycle, none, none)
   await lane.call('virConnectDomainEventRegisterAny', conn, none, VIR_DOMAIN_EVENT_ID_REBOOT, onReboot, none, none)
+  const removed = VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED
+  await lane.call('virConnectDomainEventRegisterAny', conn, none, removed, onRemoved, none, none)
   await optional(lane.call('virConnectSetKeepAlive', conn, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT))
 }
 

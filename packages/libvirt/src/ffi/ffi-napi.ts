@@ -4,13 +4,13 @@
  */
 import { createRequire } from 'node:module'
 import { type CallbackName, callbackSignatures, type FunctionName, outSizes, type Signature, signatures } from '../signatures.ts'
+import { cTypes, marshal } from './arguments.ts'
 import type { Answer, Native, Pointer } from './native.ts'
 
 type Loaded = { ffi: typeof import('ffi-napi'); ref: typeof import('ref-napi') }
 // biome-ignore lint/suspicious/noExplicitAny: ffi-napi types a bound function by its arguments, which here come from a table
 type Bound = { (...args: any[]): unknown; async(...args: any[]): void }
 
-const ffiType = { pointer: 'pointer', string: 'pointer', 'string?': 'pointer', int: 'int', uint: 'uint', size: 'size_t' } as const
 const ffiReturn = {
   void: 'void',
   int: 'int',
@@ -26,19 +26,13 @@ function bind({ ffi }: Loaded, libraryName: string): Map<FunctionName, Bound> {
     const table = Object.fromEntries(
       wanted.map(([name, s]) => [
         name,
-        [ffiReturn[s.returns], s.args.map((a) => (a in outSizes ? 'pointer' : ffiType[a as keyof typeof ffiType]))],
+        [ffiReturn[s.returns], s.args.map((a) => (a in outSizes ? 'pointer' : cTypes[a as keyof typeof cTypes]))],
       ]),
     )
     const opened = ffi.Library(library === 'libvirt' ? libraryName : null, table as never) as unknown as Record<string, Bound>
     for (const [name] of wanted) bound.set(name as FunctionName, opened[name]!)
   }
   return bound
-}
-
-/** A C string. A NUL inside would silently cut the text, so it is refused. */
-function cString(text: string): Buffer {
-  if (text.includes('\0')) throw new TypeError('text for libvirt holds a NUL character')
-  return Buffer.from(`${text}\0`, 'utf8')
 }
 
 export class FfiNapi implements Native {
@@ -57,7 +51,7 @@ export class FfiNapi implements Native {
   }
 
   call<F extends FunctionName>(fn: F, ...args: readonly unknown[]): Promise<Answer<F>> {
-    const { values, outs } = this.#arguments(fn, args)
+    const { values, outs } = marshal(fn, args, this.nullPointer)
     const id = this.#next++
     this.#inFlight.set(id, values)
     return new Promise((resolve, reject) => {
@@ -70,7 +64,7 @@ export class FfiNapi implements Native {
   }
 
   callNow<F extends FunctionName>(fn: F, ...args: readonly unknown[]): Answer<F> {
-    const { values, outs } = this.#arguments(fn, args)
+    const { values, outs } = marshal(fn, args, this.nullPointer)
     return this.#answer(fn, this.#bound.get(fn)!(...values), outs)
   }
 
@@ -103,22 +97,6 @@ export class FfiNapi implements Native {
   #readPointer(buffer: Buffer, offset: number): Pointer | null {
     const read = this.#loaded.ref.readPointer(buffer, offset, 0)
     return this.#loaded.ref.isNull(read) ? null : (read as unknown as Pointer)
-  }
-
-  #arguments(fn: FunctionName, given: readonly unknown[]): { values: unknown[]; outs: Buffer[] } {
-    const outs: Buffer[] = []
-    let next = 0
-    const values = signatures[fn].args.map((kind) => {
-      if (kind in outSizes) {
-        const out = Buffer.alloc(outSizes[kind as keyof typeof outSizes])
-        outs.push(out)
-        return out
-      }
-      const value = given[next++]
-      if (kind === 'string' || kind === 'string?') return value === null ? this.nullPointer : cString(String(value))
-      return value
-    })
-    return { values, outs }
   }
 
   #answer<F extends FunctionName>(fn: F, returned: unknown, outs: Buffer[]): Answer<F> {

@@ -1,5 +1,6 @@
 /** C structs read from memory. Layouts: libvirt 9.0 libvirt-domain.h and libvirt-common.h on 64-bit little-endian Linux. */
-import type { BlockStats, DomainRow, InterfaceStats } from '../port.ts'
+import { type Iotune, iotuneNames } from '../domain-spec.ts'
+import type { BlockJob, BlockStats, DomainRow, InterfaceStats } from '../port.ts'
 import { type DomainState, stateWords } from '../states.ts'
 import type { Native, Pointer } from './native.ts'
 
@@ -57,11 +58,33 @@ export function interfaceStats(out: Buffer): InterfaceStats {
   }
 }
 
+/** virDomainBlockJobType. */
+const jobTypes: readonly BlockJob['type'][] = ['other', 'pull', 'copy', 'commit', 'active-commit']
+
+/** struct virDomainBlockJobInfo: int type; ulong bandwidth @8; u64 cur @16; u64 end @24. */
+export function blockJob(out: Buffer): BlockJob {
+  return { type: jobTypes[out.readInt32LE(0)] ?? 'other', done: u64(out, 16), total: u64(out, 24) }
+}
+
 /** struct virTypedParameter: char field[80]; int type @80; union @88. */
 const TYPED_PARAMETER_BYTES = 96
 
+const ULLONG = 4
+
+/** What a disk is held back by, as typed parameters: all of them, so that what is not said is lifted. */
+export function iotuneParameters(iotune: Iotune): { bytes: Buffer; count: number } {
+  const bytes = Buffer.alloc(iotuneNames.length * TYPED_PARAMETER_BYTES)
+  for (const [n, [key, name]] of iotuneNames.entries()) {
+    const start = n * TYPED_PARAMETER_BYTES
+    bytes.write(name, start, 'latin1')
+    bytes.writeInt32LE(ULLONG, start + 80)
+    bytes.writeBigUInt64LE(BigInt(iotune[key] ?? 0), start + 88)
+  }
+  return { bytes, count: iotuneNames.length }
+}
+
 /** struct virDomainStatsRecord: virDomainPtr dom; virTypedParameterPtr params @8; int nparams @16. */
-export function statsRow(native: Native, record: Pointer): { row: DomainRow; domain: Pointer } {
+export function statsRow(native: Native, record: Pointer): { row: Omit<DomainRow, 'persistent'>; domain: Pointer } {
   const domain = native.pointerAt(record, 0)!
   const params = native.pointerAt(record, 8)
   const count = native.bytes(record, 16, 4).readInt32LE(0)

@@ -1,8 +1,12 @@
 /**
- * What a backend offers over the signature table. Operations are written against this, so that koffi can replace ffi-napi.
+ * What a backend offers over the signature table. Operations are written against this, so that they run on ffi-napi and on koffi.
  * A backend must keep every buffer and callback referenced until the native side is done with it.
  */
 import type { CallbackArgs, CallbackName, FunctionName, Inputs, Returned } from '../signatures.ts'
+
+/** The libraries that there is a backend for, in the order in which they are tried. */
+export const ffiNames = ['ffi-napi', 'koffi'] as const
+export type FfiName = (typeof ffiNames)[number]
 
 /** An address; only the backend looks inside. */
 export type Pointer = { readonly __pointer: unique symbol }

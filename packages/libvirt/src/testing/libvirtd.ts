@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SkerryError } from '@skerry/contract'
-import { isRunning, killProcess, runTool, type Started, spawnDaemon, waitFor } from './processes.ts'
+import { isRunning, killProcess, runTool, type Started, spawnDaemon, waitFor, whereNone } from './processes.ts'
 
 export interface LibvirtdOptions {
   /** Absolute and short: the socket's path may have 107 characters. */
@@ -134,14 +134,12 @@ class PrivateLibvirtd implements LibvirtdHandle {
 
   async qemuPids(): Promise<Record<string, number>> {
     const folder = join(this.#options.dir, 'run/libvirt/qemu')
-    const files = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return [] // no guest was ever started here
-      throw error
-    })
+    const files = await readdir(folder).catch(whereNone([])) // no guest was ever started here
     const found: Record<string, number> = {}
     for (const file of files.filter((f) => f.endsWith('.pid') && f !== 'driver.pid')) {
-      const pid = Number((await readFile(join(folder, file), 'utf8')).trim())
-      if (isRunning(pid)) found[file.slice(0, -'.pid'.length)] = pid
+      // a guest may end between the two looks
+      const pid = Number((await readFile(join(folder, file), 'utf8').catch(whereNone(''))).trim())
+      if (pid > 0 && isRunning(pid)) found[file.slice(0, -'.pid'.length)] = pid
     }
     return found
   }

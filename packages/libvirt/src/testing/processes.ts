@@ -36,6 +36,14 @@ export function spawnDaemon(argv: readonly string[], outputFile: string): Starte
   }
 }
 
+/** For `catch`: this value where a file or folder isn't there. */
+export const whereNone =
+  <T>(value: T) =>
+  (error: NodeJS.ErrnoException): T => {
+    if (error.code === 'ENOENT') return value
+    throw error
+  }
+
 /** False for a zombie too: it has ended, its parent merely did not ask yet. */
 export function isRunning(pid: number): boolean {
   try {

@@ -3,7 +3,7 @@
  * Reading keeps prefixes and text exactly, and tolerates elements that we do not know.
  */
 import { SkerryError } from '@skerry/contract'
-import { XMLParser } from 'fast-xml-parser'
+import { SaxesParser } from 'saxes'
 
 export interface XmlElement {
   readonly name: string
@@ -73,45 +73,45 @@ export function writeXml(node: XmlElement, depth = 0): string {
   return `${indent}<${name}${attributes}>${escapeXml(node.text, name)}</${name}>\n`
 }
 
-const parser = new XMLParser({
-  preserveOrder: true,
-  ignoreAttributes: false,
-  attributeNamePrefix: '',
-  parseTagValue: false,
-  parseAttributeValue: false,
-  trimValues: false,
-  // Numeric references are only decoded with this on.
-  htmlEntities: true,
-})
-
-type Ordered = Record<string, unknown> & { ':@'?: Record<string, string>; '#text'?: string }
-
-function convert(node: Ordered): XmlElement[] {
-  const name = Object.keys(node).find((key) => key !== ':@')
-  if (name === undefined || name === '#text' || name.startsWith('?')) return []
-  const inside = node[name] as Ordered[]
-  return [
-    {
-      name,
-      attributes: node[':@'] ?? {},
-      children: inside.flatMap(convert),
-      text: inside.map((c) => (typeof c['#text'] === 'string' ? c['#text'] : '')).join(''),
-    },
-  ]
+interface Building extends XmlElement {
+  children: XmlElement[]
+  text: string
 }
 
 /** The root element. Fails with `invalid-argument` on what is not one well-formed document; document types are refused. */
 export function readXml(xml: string): XmlElement {
   if (xml.includes('<!DOCTYPE')) throw new SkerryError('invalid-argument', 'XML with a document type is refused')
-  let parsed: Ordered[]
   try {
-    parsed = parser.parse(xml, true) as Ordered[]
+    return treeOf(xml)
   } catch (cause) {
     throw new SkerryError('invalid-argument', 'the XML cannot be read', { message: (cause as Error).message }, { cause })
   }
-  const [root, ...more] = parsed.flatMap(convert)
-  if (!root || more.length > 0) throw new SkerryError('invalid-argument', 'the XML has not exactly one root element')
-  return root
+}
+
+/** Throws the parser's own error; without a root element that is one too. */
+function treeOf(xml: string): XmlElement {
+  const parser = new SaxesParser({ xmlns: false, position: false })
+  const open: Building[] = []
+  let root: XmlElement | undefined
+  parser.on('error', (error) => {
+    throw error
+  })
+  parser.on('opentag', ({ name, attributes }) => {
+    const node: Building = { name, attributes: { ...attributes }, children: [], text: '' }
+    const parent = open.at(-1)
+    if (parent) parent.children.push(node)
+    else root = node
+    open.push(node)
+  })
+  parser.on('closetag', () => void open.pop())
+  const onText = (text: string) => {
+    const inside = open.at(-1)
+    if (inside) inside.text += text
+  }
+  parser.on('text', onText)
+  parser.on('cdata', onText)
+  parser.write(xml).close()
+  return root!
 }
 
 export const childrenNamed = (node: XmlElement | undefined, name: string): XmlElement[] =>

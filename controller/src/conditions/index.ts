@@ -1,0 +1,6 @@
+export { alarmsFrom } from './alarms.ts'
+export { Board } from './board.ts'
+export type { Overview } from './overview.ts'
+export { conditionsOf, type Sources } from './scopes.ts'
+export type { Certificate, SiteFacts } from './site.ts'
+export { type Conditions, startConditions } from './start.ts'

@@ -1,0 +1,3 @@
+export { checkMay, type Decision, decide, notThere } from './decide.ts'
+export { seenBy } from './seen.ts'
+export { maySee, ownerOf } from './whose.ts'

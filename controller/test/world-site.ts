@@ -1,0 +1,171 @@
+/** The rows of a site with one host, for the world in memory. */
+import type { Row } from '@skerry/contract'
+import { VROUTER_PROVIDER } from '@skerry/contract'
+import { base, GIB, id, type TestWorld, u } from './world.ts'
+
+/** A site with one host on which a VM can be made. */
+export async function site(
+  w: TestWorld,
+  o: { lastAddresses?: number; cpu?: number; memory?: number; disk?: number } = {},
+): Promise<void> {
+  const put = (t: string, k: string, v: Row) => ({ o: 'put' as const, t, k, v })
+  const agent = (kind: string, uuid: string) =>
+    put('agent', uuid, {
+      ...base(uuid, kind),
+      kind,
+      hostUuid: u.host,
+      managementIp: '127.0.0.1',
+      bootId: 'boot1',
+      version: '1',
+      status: 'Connected',
+      machineId: id('m'),
+      publicKey: 'U',
+      sealKey: 'x',
+    })
+  const capacity = {
+    totalCapacity: 100 * GIB,
+    availableCapacity: o.disk ?? 90 * GIB,
+    totalPhysicalCapacity: 100 * GIB,
+    availablePhysicalCapacity: 90 * GIB,
+    systemUsedCapacity: 10 * GIB,
+  }
+  const service = (networkServiceType: string) => ({
+    l3NetworkUuid: u.l3,
+    networkServiceProviderUuid: VROUTER_PROVIDER,
+    networkServiceType,
+  })
+  const cpu = o.cpu ?? 40
+  const memory = o.memory ?? 16 * GIB
+  await w.commit({
+    ops: [
+      put('zone', u.zone, { ...base(u.zone, 'zone'), state: 'Enabled', type: 'zstack', isDefault: false }),
+      put('cluster', u.cluster, {
+        ...base(u.cluster, 'cluster'),
+        zoneUuid: u.zone,
+        hypervisorType: 'KVM',
+        type: 'zstack',
+        state: 'Enabled',
+      }),
+      put('host', u.host, {
+        ...base(u.host, 'host'),
+        zoneUuid: u.zone,
+        clusterUuid: u.cluster,
+        managementIp: '127.0.0.1',
+        hypervisorType: 'KVM',
+        state: 'Enabled',
+        status: 'Connected',
+        totalCpuCapacity: cpu,
+        availableCpuCapacity: cpu,
+        totalMemoryCapacity: memory,
+        availableMemoryCapacity: memory,
+        cpuNum: 4,
+        cpuSockets: 1,
+        architecture: 'x86_64',
+        osDistribution: 'debian',
+        osRelease: '12',
+        osVersion: '12',
+        domainType: 'qemu',
+        bootId: 'boot1',
+        disconnectCause: null,
+      }),
+      agent('kvm', u.kvm),
+      agent('storage', u.storage),
+      agent('vrouter', u.vrouter),
+      put('primaryStorage', u.ps, {
+        ...base(u.ps, 'ps'),
+        zoneUuid: u.zone,
+        url: '/ps',
+        mountPath: '/ps',
+        type: 'LocalStorage',
+        state: 'Enabled',
+        status: 'Connected',
+        attachedClusterUuids: [u.cluster],
+        ...capacity,
+      }),
+      put('localStorageHost', `${u.ps}:${u.host}`, {
+        uuid: `${u.ps}:${u.host}`,
+        primaryStorageUuid: u.ps,
+        hostUuid: u.host,
+        status: 'Connected',
+        ...capacity,
+      }),
+      put('backupStorage', u.bs, {
+        ...base(u.bs, 'bs'),
+        url: '/store',
+        type: 'ImageStoreBackupStorage',
+        state: 'Enabled',
+        status: 'Connected',
+        totalCapacity: 100 * GIB,
+        availableCapacity: 90 * GIB,
+        attachedZoneUuids: [u.zone],
+        hostname: '127.0.0.1',
+        agentUuid: u.storage,
+      }),
+      put('l2Network', u.l2, {
+        ...base(u.l2, 'l2'),
+        zoneUuid: u.zone,
+        physicalInterface: 'none',
+        type: 'L2NoVlanNetwork',
+        vSwitchType: 'LinuxBridge',
+        attachedClusterUuids: [u.cluster],
+      }),
+      put('l3Network', u.l3, {
+        ...base(u.l3, 'l3'),
+        type: 'L3BasicNetwork',
+        zoneUuid: u.zone,
+        l2NetworkUuid: u.l2,
+        state: 'Enabled',
+        dns: [],
+        networkServices: ['DHCP', 'DNS', 'SNAT'].map(service),
+        system: false,
+        category: 'Private',
+        ipVersion: 4,
+        enableIPAM: true,
+        routerAgentUuid: null,
+        routerUplink: null,
+      }),
+      put('ipRange', u.range, {
+        ...base(u.range, 'range'),
+        l3NetworkUuid: u.l3,
+        startIp: '10.0.0.2',
+        endIp: `10.0.0.${1 + (o.lastAddresses ?? 200)}`,
+        netmask: '255.255.255.0',
+        gateway: '10.0.0.1',
+        networkCidr: '10.0.0.0/24',
+        ipVersion: 4,
+        prefixLen: 24,
+        ipRangeType: 'Normal',
+      }),
+      put('image', u.image, {
+        ...base(u.image, 'image'),
+        state: 'Enabled',
+        status: 'Ready',
+        size: GIB,
+        actualSize: 1000,
+        md5Sum: 'm',
+        url: 'file:///x',
+        mediaType: 'RootVolumeTemplate',
+        type: 'zstack',
+        platform: 'Linux',
+        architecture: 'x86_64',
+        format: 'qcow2',
+        system: false,
+        virtio: true,
+        sha256: 'a'.repeat(64),
+        deletedAt: null,
+        backupStorageRefs: [{ imageUuid: u.image, backupStorageUuid: u.bs, installPath: '', status: 'Ready' }],
+      }),
+      put('instanceOffering', u.offering, {
+        ...base(u.offering, 'offering'),
+        cpuNum: 1,
+        cpuSpeed: 0,
+        memorySize: GIB / 4,
+        type: 'UserVm',
+        allocatorStrategy: 'LeastVmPreferredHostAllocatorStrategy',
+        sortKey: 0,
+        state: 'Enabled',
+      }),
+    ],
+  })
+  await w.agents.settle()
+}

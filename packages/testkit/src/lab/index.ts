@@ -1,0 +1,5 @@
+export { SHARE } from './init.ts'
+export * from './kernel.ts'
+export * from './machine.ts'
+export * from './qemu.ts'
+export * from './volatile-disk.ts'

@@ -1,0 +1,50 @@
+/** Makes VMs on a simulated site, as many at once as are asked for; each call waits until its VM runs. */
+import type { Site } from './site.ts'
+import { Connection } from './wire.ts'
+
+export interface Made {
+  seconds: number
+  vms: { uuid: string; name: string }[]
+}
+
+const WAIT = '60s'
+
+export interface Making {
+  count: number
+  inFlight: number
+  /** one after the other; default: the demo's */
+  l3s?: readonly string[]
+}
+
+/** From the first call to the last VM that runs. Throws what the first call that failed was answered. */
+export async function makeVms(site: Pick<Site, 'client' | 'port' | 'session'>, { count, inFlight, l3s }: Making): Promise<Made> {
+  const { client, port, session } = site
+  const uuidOf = async (resource: string, name: string) => String((await client.get(resource, name))['uuid'])
+  const params = {
+    instanceOfferingUuid: await uuidOf('instanceOffering', 'small'),
+    imageUuid: await uuidOf('image', 'tiny'),
+  }
+  const networks = l3s ?? [await uuidOf('l3Network', 'net1')]
+  const head = `POST /v1/vm-instances?wait=${WAIT} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer ${session}\r\ncontent-type: application/json\r\n`
+  const vms: Made['vms'] = []
+  const before = Number((await client.query('vmInstance', { count: true }))['total'] ?? 0)
+  let next = before
+  const worker = async () => {
+    const connection = await Connection.open(port)
+    try {
+      while (next < before + count) {
+        const n = next++
+        const body = JSON.stringify({ params: { name: `vm${n}`, ...params, l3NetworkUuids: [networks[n % networks.length]] } })
+        const { status, body: answer } = await connection.send(`${head}content-length: ${body.length}\r\n\r\n${body}`)
+        if (status !== 201) throw new Error(`a VM was answered ${status}: ${answer.toString('utf8', 0, 500)}`)
+        const { uuid, name } = (JSON.parse(answer.toString('utf8')) as { inventory: { uuid: string; name: string } }).inventory
+        vms.push({ uuid, name })
+      }
+    } finally {
+      connection.close()
+    }
+  }
+  const began = performance.now()
+  await Promise.all(Array.from({ length: inFlight }, worker))
+  return { seconds: (performance.now() - began) / 1000, vms }
+}

@@ -1,0 +1,82 @@
+/** The simulation in processes of its own: what it takes from Node (`ambient.ts`) can't be taken from who started it. */
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { bundle } from './bundle.ts'
+import type { History } from './history.ts'
+import type { Planted } from './planted.ts'
+
+/** Within so many seeds each planted bug must be found. */
+export const SEEDS_A_BUG = 200
+
+export type Found = Omit<History, 'diary'> & { diary?: string[] }
+
+export interface Run {
+  from: number
+  count: number
+  /** processes at once; default 1 */
+  jobs?: number
+  /** with all that happened, also where nothing is wrong */
+  trace?: boolean
+  /** ends with the first seed in which something is wrong */
+  untilWrong?: boolean
+}
+
+/** Seeds as they come, from a bundle of the tree as it is, or with a bug in it. Throws when a process ends before its time. */
+export async function* found(run: Run, bug?: Planted): AsyncGenerator<Found> {
+  const folder = await mkdtemp(join(tmpdir(), 'skerry-simulation-'))
+  try {
+    const file = await bundle(folder, bug?.patches)
+    yield* merged(shares(run).map((share) => seedsOf(file, run, share)))
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** The seed that finds it. */
+export async function findPlanted(bug: Planted, seeds = SEEDS_A_BUG): Promise<Found | undefined> {
+  for await (const one of found({ from: 1, count: seeds, untilWrong: true }, bug)) if (one.wrong.length > 0) return one
+  return undefined
+}
+
+interface Share {
+  from: number
+  count: number
+}
+
+function shares({ from, count, jobs = 1 }: Run): Share[] {
+  const each = Math.ceil(count / jobs)
+  const all = Array.from({ length: jobs }, (_, n) => ({ from: from + n * each, count: Math.min(each, count - n * each) }))
+  return all.filter((share) => share.count > 0)
+}
+
+async function* seedsOf(file: string, { trace, untilWrong }: Run, { from, count }: Share): AsyncGenerator<Found> {
+  const flags = [...(trace ? ['--trace'] : []), ...(untilWrong ? ['--until'] : [])]
+  const argv = ['--enable-source-maps', file, '--from', String(from), '--seeds', String(count), ...flags]
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const complaints: Buffer[] = []
+  child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk))
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  try {
+    for await (const line of createInterface({ input: child.stdout })) yield JSON.parse(line) as Found
+    const code = await ended
+    if (code !== 0) throw new Error(`the simulation from seed ${from} on ended with ${code}: ${Buffer.concat(complaints)}`)
+  } finally {
+    child.kill()
+  }
+}
+
+async function* merged<T>(sources: AsyncGenerator<T>[]): AsyncGenerator<T> {
+  const next = (source: AsyncGenerator<T>) => source.next().then((step) => ({ source, step }))
+  const waiting = new Map(sources.map((source) => [source, next(source)]))
+  while (waiting.size > 0) {
+    const { source, step } = await Promise.race(waiting.values())
+    if (step.done) waiting.delete(source)
+    else {
+      waiting.set(source, next(source))
+      yield step.value
+    }
+  }
+}
