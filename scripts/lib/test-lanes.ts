@@ -15,6 +15,15 @@ export interface Counts {
   skipped: number
   /** What failed or was skipped: a name and the first lines of why, one entry each. */
   told: string[]
+  /** Files with failures, and how long each took. */
+  broken?: BrokenFile[]
+}
+
+export interface BrokenFile {
+  project: string
+  file: string
+  failed: number
+  ms: number
 }
 
 /** Runs a command with its output shown, or written to `fd`; gives its exit code. */
@@ -50,6 +59,8 @@ interface Report {
   testResults: {
     name: string
     status: string
+    startTime: number
+    endTime: number
     message?: string
     assertionResults: { fullName: string; status: string; failureMessages?: string[] }[]
   }[]
@@ -65,6 +76,15 @@ function toldOf({ testResults }: Report): string[] {
     const whole = status === 'failed' && !tests.some((line) => line.startsWith('FAILED'))
     return whole ? [`FAILED ${file}, as a whole\n${firstLines(message)}`, ...tests] : tests
   })
+}
+
+function brokenOf({ testResults }: Report, project: string): BrokenFile[] {
+  return testResults
+    .filter(({ status }) => status === 'failed')
+    .map(({ name, startTime, endTime, assertionResults }) => ({
+      ...{ project, file: relative(root, name), ms: endTime - startTime },
+      failed: Math.max(1, assertionResults.filter(({ status }) => status === 'failed').length),
+    }))
 }
 
 function firstLines(text = ''): string {
@@ -88,7 +108,7 @@ export async function vitest({ project, prefix = [], more = [], fd }: VitestRun)
     // A suite that fails as a whole has no failed test of its own.
     const failed = code !== 0 && numFailedTests === 0 ? 1 : numFailedTests
     if (failed > 0 && told.length === 0) told.push(`FAILED ${[project, ...more].join(' ')}: exit code ${code}, no test failed`)
-    return { passed, failed, skipped, told }
+    return { passed, failed, skipped, told, broken: brokenOf(parsed, project) }
   } catch (error) {
     return { passed: 0, failed: 1, skipped: 0, told: [`FAILED ${[project, ...more].join(' ')}: left no report: ${error}`] }
   } finally {
@@ -119,6 +139,10 @@ export async function vitestByFile(project: string): Promise<Counts[]> {
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
   return results
 }
+
+/** A file of any project again, with the machine to itself. */
+export const again = ({ project, file }: BrokenFile): Promise<Counts> =>
+  project === 'system' || project === 'guests' ? alone(project, file) : vitest({ project, more: [file] })
 
 async function filesOf(project: string): Promise<string[]> {
   const { stdout } = await promisify(execFile)(

@@ -58,12 +58,24 @@ function whyNot(server: SftpServer, hostKey: string, error: Error & { level?: st
   return lost(server, error)
 }
 
-export function channel(client: Client, server: SftpServer): Promise<SFTPWrapper> {
+/** Its sftp. A server that has let us in may still hang up, or say nothing more: ssh2 then answers late, or never. */
+export function channel(client: Client, server: SftpServer, timeoutMs: number): Promise<SFTPWrapper> {
   return new Promise((resolve, reject) => {
-    client.sftp((error, sftp) => {
-      if (error)
-        reject(new SkerryError('storage-unreachable', `${server.hostname} offers no sftp`, whereOf(server), { cause: error }))
-      else resolve(sftp)
-    })
+    const fail = (why: unknown) => {
+      clearTimeout(timer)
+      const facts = [`${server.hostname}:${server.port} offers no sftp`, whereOf(server), { cause: why }] as const
+      reject(new SkerryError('storage-unreachable', ...facts))
+    }
+    const timer = setTimeout(() => fail(new Error(`no answer for ${timeoutMs} ms`)), timeoutMs)
+    client.on('close', () => fail(new Error('the connection was closed')))
+    try {
+      client.sftp((error, sftp) => {
+        clearTimeout(timer)
+        if (error) fail(error)
+        else resolve(sftp)
+      })
+    } catch (error) {
+      fail(error) // it hung up before we asked
+    }
   })
 }

@@ -23,7 +23,7 @@ export const sshPort: SftpPort = {
   async open(server, { timeoutMs }) {
     const { client, hostKey } = await connected(server, timeoutMs)
     try {
-      return new SshSession({ client, hostKey, server, sftp: await channel(client, server) })
+      return new SshSession({ client, hostKey, server, sftp: await channel(client, server, timeoutMs) })
     } catch (error) {
       client.end()
       throw error
