@@ -17,6 +17,7 @@ import { diskCommands } from './commands/vm.disks.ts'
 import { vmReboot } from './commands/vm.reboot.ts'
 import { inventory } from './inventory.ts'
 import type { MemoryPort } from './memory.ts'
+import { securityModules } from './security/modules.ts'
 import { applyVm } from './vms/apply.ts'
 import { nextAskMs } from './vms/hotplug.ts'
 import { type SeenVm, VmObserver, type VmPorts } from './vms/observe.ts'
@@ -73,7 +74,7 @@ export function kvmAgent(ports: KvmPorts): AgentParts {
     ...consoles.commands(),
   ]
   return {
-    modules: [bridgeModule({ host, memory: ledger }, alarm), vms.module] as AnyModule[],
+    modules: [bridgeModule({ host, memory: ledger }, alarm), ...securityModules({ host }), vms.module] as AnyModule[],
     commands,
     inventory: () => inventory(ports),
     async stop() {

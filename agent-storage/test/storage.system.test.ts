@@ -92,7 +92,14 @@ describe.skipIf(!available)('agent-storage on this machine', () => {
   test('goes on where a connection was cut, as long as the source has the same content', async () => {
     const { output } = await download('/cut')
     expect(output['sha256']).toBe(sum())
-    expect(asked('/cut')).toEqual(['-', `bytes=${Math.floor(image.length / 3)}-`, `bytes=${2 * Math.floor(image.length / 3)}-`])
+    // what was under way when the connection broke may be lost, on a busy machine
+    const [first, ...rest] = asked('/cut')
+    const [second, third] = rest.map((range) => Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1])) as [number, number]
+    expect([first, rest.length]).toEqual(['-', 2])
+    expect(second).toBeGreaterThan(0)
+    expect(second).toBeLessThanOrEqual(image.length / 3)
+    expect(third).toBeGreaterThan(second)
+    expect(third).toBeLessThanOrEqual(second + image.length / 3)
     expect(await stored()).toEqual(whole())
   })
 

@@ -10,6 +10,7 @@ import { leaseModule } from './leases/index.ts'
 import { LeaseWatch, type WatchPorts } from './leases/watch.ts'
 import { routerModule } from './routers/index.ts'
 import type { RouterPorts } from './routers/observe.ts'
+import { vipModule } from './vips/index.ts'
 
 export const HOST_TABLE = 'skerry_vrouter'
 
@@ -20,7 +21,7 @@ export function vrouterModules(
 ): AnyModule[] {
   const own = { ...ports, folders }
   // the loop hands each module only what that module observed and planned
-  return [routerModule(own), leaseModule(own)] as unknown as AnyModule[]
+  return [routerModule(own), leaseModule(own), vipModule(own)] as unknown as AnyModule[]
 }
 
 export interface VrouterPorts {

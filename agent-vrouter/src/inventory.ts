@@ -1,10 +1,11 @@
 /** Everything on this host that carries our mark, also what nobody wants: what `audit` compares with the graph. Only reads. */
-import { type InventoryItem, routerNetns, routerPort, routerUplink } from '@skerry/contract'
+import { type InventoryItem, routerLeg, routerNetns, routerPort, routerUplink } from '@skerry/contract'
 import { ownerOf } from '@skerry/host'
 import { Folders } from './leases/folder.ts'
 import type { RouterPorts } from './routers/observe.ts'
 import { ROUTER_TABLE, SNAT_SOURCES, sourceOf, UPLINKS, uplinkOf } from './routers/rules.ts'
 import { routerDir, routersDir } from './routers/service.ts'
+import { readRecords } from './vips/records.ts'
 
 type Ports = Pick<RouterPorts, 'host' | 'stateDir' | 'hostTable'>
 
@@ -23,6 +24,7 @@ export async function inventory(ports: Ports): Promise<InventoryItem[]> {
     daemonItems(ports),
     ...namespaces.map((uuid) => snatItems(ports, uuid)),
     ...folders.map((uuid) => leaseItems(ports, uuid)),
+    vipItems(ports),
   ])
   return [
     ...namespaces.map((uuid) => item('netns', routerNetns(uuid), uuid)),
@@ -41,7 +43,7 @@ async function linkItems({ host, hostTable }: Ports): Promise<InventoryItem[]> {
     host.ip.at().links.list(),
     host.nft.at().elements({ family: 'inet', table: hostTable, name: UPLINKS, kind: 'set' }),
   ])
-  const kinds = { [routerPort('')]: 'router-port', [routerUplink('')]: 'router-uplink' }
+  const kinds = { [routerPort('')]: 'router-port', [routerUplink('')]: 'router-uplink', [routerLeg('', '')]: 'router-leg' }
   const found = links.flatMap(({ name, alias }) => {
     const kind = kinds[name.slice(0, 4)]
     return kind ? [item(kind, name, ownerOf(alias))] : []
@@ -80,4 +82,12 @@ async function leaseItems({ host, stateDir }: Ports, router: string): Promise<In
     ...lines.map(({ uuid, mac, ip }) => item('dhcp-host', mac, uuid, { ip, router })),
     ...leases.map(({ mac, ip }) => item('dhcp-lease', `${router}/${ip}`, ownerOfIp.get(`${ip} ${mac}`) ?? null, { mac })),
   ]
+}
+
+/** As they were made; what the kernel has of them is put right by the next pass. */
+async function vipItems({ host, stateDir }: Ports): Promise<InventoryItem[]> {
+  const records = await readRecords(host.files, stateDir)
+  return [...records].flatMap(([uuid, made]) =>
+    made.map(({ routerUuid, spec }) => item('vip', `${routerUuid}/${spec.ip}`, uuid, { ip: spec.ip })),
+  )
 }

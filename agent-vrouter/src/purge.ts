@@ -26,12 +26,14 @@ export async function purgeVrouter(ports: Pick<RouterPorts, 'host' | 'stateDir' 
     if (left?.cmdline.some((arg) => arg.startsWith(`--conf-file=${routersDir(stateDir)}/`)))
       await host.process.signal(left, 'SIGTERM')
   }
-  for (const { id } of of('router-port', 'router-uplink')) await host.ip.at().links.del(id)
+  for (const { id } of of('router-port', 'router-uplink', 'router-leg')) await host.ip.at().links.del(id)
   for (const { owner } of of('netns')) if (owner) await host.ip.netns.del(routerNetns(owner))
   await host.nft.at().apply(nftables.dropTable(hostShape(hostTable).table))
   await restoreForwarding(ports)
   await host.files.remove(routersDir(stateDir))
-  return of('netns', 'router-port', 'router-uplink', 'dnsmasq', 'router-folder').map(({ kind, id }) => `${kind} ${id}`)
+  return of('netns', 'router-port', 'router-uplink', 'router-leg', 'dnsmasq', 'router-folder').map(
+    ({ kind, id }) => `${kind} ${id}`,
+  )
 }
 
 /** Only if it was us who switched it on. */

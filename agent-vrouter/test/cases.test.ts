@@ -54,15 +54,17 @@ function asWanted(uuid: string, spec: vrouterDesired.RouterSpec, host: HostView)
     uplink: uplink ? end([`${uplink.hostIp}/${uplink.prefixLen}`]) : null,
     inside: {
       loUp: true,
-      lan: end(spec.cidrs.map(({ cidr, gateway }) => `${gateway}/${prefixLength(cidr)}`)),
+      lan: end([...spec.cidrs, ...(spec.v6 ?? [])].map(({ cidr, gateway }) => `${gateway}/${prefixLength(cidr)}`)),
       up: uplink ? end([`${uplink.routerIp}/${uplink.prefixLen}`]) : null,
       defaultVia: uplink?.hostIp ?? null,
       forwarding: true,
+      forwarding6: spec.v6 !== undefined,
       rpFilter: '1',
       rules: 'ok',
       sources: spec.services.snat ? spec.cidrs.map(({ cidr }) => networkOf(cidr)) : [],
     },
     folder: true,
+    vips: false,
     service: { pid: 700, strays: [], conf, hosts: 'h', served: { conf: confDigest(conf), hosts: 'h' }, staleLeases: [] },
     host,
   }
@@ -71,7 +73,7 @@ function asWanted(uuid: string, spec: vrouterDesired.RouterSpec, host: HostView)
 /** Nothing of it is there. */
 function absent(uuid: string, host: HostView): RouterHave {
   const service = { pid: null, strays: [], conf: null, hosts: 'h', served: { conf: '', hosts: '' }, staleLeases: [] }
-  return { uuid, netns: false, unseen: null, inside: null, port: null, uplink: null, folder: false, service, host }
+  return { uuid, netns: false, unseen: null, inside: null, port: null, uplink: null, folder: false, vips: false, service, host }
 }
 
 const merge = (base: unknown, patch: unknown): unknown => {
@@ -131,7 +133,8 @@ describe('routers', () => {
 
   test('that are as wanted plan nothing, whatever they are', () => {
     const host: HostView = { forwarding: '1', forwardDrop: true, rules: 'ok', uplinks: [], bridges: ['skbr0'], nameServers: [] }
-    for (const change of [{}, { mtu: 1400 }, { uplink: null }, { services: { dhcp: false, dns: true, snat: false } }]) {
+    const six = { v6: [{ cidr: 'fd00:10::/64', gateway: 'fd00:10::1', mode: 'SLAAC' as const }], dns6: ['fd00:9::9'] }
+    for (const change of [{}, six, { mtu: 1400 }, { uplink: null }, { services: { dhcp: false, dns: true, snat: false } }]) {
       const spec = routerSpec('skbr0', change)
       const want = [{ uuid: 'a'.repeat(32), generation, facts: {}, spec }]
       const uplinks = spec.uplink ? [{ ifname: routerUplink('a'.repeat(32)), ip: spec.uplink.routerIp }] : []
@@ -161,7 +164,9 @@ describe('leases', () => {
       facts: {},
       spec: vrouterDesired.lease.spec.parse(spec),
     }))
-    const routers = (given.routers ?? []).map((uuid) => ({ uuid, generation, facts: {}, spec: routerSpec('skbr0') }))
+    const v6 = [{ cidr: 'fd00:10::/64', gateway: 'fd00:10::1', mode: 'Stateful-DHCP' as const }]
+    const spec = routerSpec('skbr0', { v6 })
+    const routers = (given.routers ?? []).map((uuid) => ({ uuid, generation, facts: {}, spec }))
     const lines = given.have.map(
       ({ uuid, routerUuid, mac, ip, hostname }): PlacedLine => ({
         uuid,

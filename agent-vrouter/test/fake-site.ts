@@ -14,12 +14,14 @@ export const bridge = 'skbr0123456789a'
 export interface FakeSite {
   host: FakeHost
   desired: Desired
-  modules: [AnyModule, AnyModule]
+  modules: [AnyModule, AnyModule, AnyModule]
   loop: Reconciler
   items(): Promise<InventoryItem[]>
   statusOf(uuid: string): ReturnType<Reconciler['statuses']>[number] | undefined
   /** The first one starts the loop. */
   pass(): Promise<void>
+  /** Time that goes by before the next pass. */
+  later(ms: number): void
   /** From now on: every call to the host that isn't a read. */
   watchWrites(): string[]
 }
@@ -30,12 +32,13 @@ export async function fakeSite(): Promise<FakeSite> {
   await host.ip.at().links.add({ kind: 'bridge', name: bridge })
   const desired = new Desired()
   const faults: unknown[] = []
-  const modules = vrouterModules({ host, stateDir: STATE, hostTable: 'skerry_vrouter' }) as [AnyModule, AnyModule]
+  let monotonicMs = 0
+  const modules = vrouterModules({ host, stateDir: STATE, hostTable: 'skerry_vrouter' }) as [AnyModule, AnyModule, AnyModule]
   const loop = createReconciler({
     modules,
     ledger: desired,
     clock: { now: () => AT.nowMs },
-    timers: { set: () => undefined, clear: () => undefined, nowMs: () => 0 },
+    timers: { set: () => undefined, clear: () => undefined, nowMs: () => monotonicMs },
     bootId: 'b',
     onStatus: () => undefined,
     onFault: (error) => faults.push(error),
@@ -53,6 +56,7 @@ export async function fakeSite(): Promise<FakeSite> {
       await loop.pass()
       expect(faults).toEqual([])
     },
+    later: (ms) => void (monotonicMs += ms),
     watchWrites() {
       const writes: string[] = []
       const reads = /\.(list|read|get|table|tables|elements|running|leases|stat|readAt|pids)$/

@@ -141,8 +141,12 @@ export class Lab {
     return child
   }
 
-  modules(): [AnyModule, AnyModule] {
-    return vrouterModules({ host: this.host, stateDir: this.stateDir, hostTable: 'skerry_vrouter' }) as [AnyModule, AnyModule]
+  modules(): [AnyModule, AnyModule, AnyModule] {
+    return vrouterModules({ host: this.host, stateDir: this.stateDir, hostTable: 'skerry_vrouter' }) as [
+      AnyModule,
+      AnyModule,
+      AnyModule,
+    ]
   }
 
   /** An agent's loop without timers: `pass()` is the only thing that moves. A second one is the agent after a restart. */

@@ -1,12 +1,11 @@
 /** Small pure parts: networks, hosts files, table shapes, configuration. */
 import { routerUplink } from '@skerry/contract'
-import { fakeHost } from '@skerry/host'
+import { buildTable, compareShape, elementsIn, fakeHost, moveElements } from '@skerry/host'
 import { describe, expect, test } from 'vitest'
 import { editHosts, parseHosts } from '../src/leases/hosts-file.ts'
 import { contains, networkOf, overlaps } from '../src/routers/cidr.ts'
 import { hostShape, routerShape, SNAT_SOURCES, sourceOf, toSource, toUplink, UPLINKS, uplinkOf } from '../src/routers/rules.ts'
 import { confOf, nameServers } from '../src/routers/service.ts'
-import { buildTable, compareShape, elementsIn, moveElements } from '../src/routers/table.ts'
 import { routerSpec } from './world.ts'
 
 describe('networks', () => {

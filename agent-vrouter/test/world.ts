@@ -5,20 +5,22 @@ import type { DesiredEntry, DesiredSource } from '@skerry/reconcile'
 
 export const newUuid = () => randomBytes(16).toString('hex')
 
+type Noun = 'router' | 'lease' | 'vip'
+
 /** A desired state that tests move. */
 export class Desired implements DesiredSource {
   readonly #entries = new Map<string, Map<string, DesiredEntry>>()
   #seq = 1
 
-  put(noun: 'router' | 'lease', uuid: string, spec: vrouterDesired.RouterSpec | vrouterDesired.LeaseSpec): void {
+  put(noun: Noun, uuid: string, spec: vrouterDesired.RouterSpec | vrouterDesired.LeaseSpec | vrouterDesired.VipSpec): void {
     this.#set(noun, { uuid, generation: this.#next(), tombstone: false, schema: 1, spec: { ...spec }, facts: {} })
   }
-  bury(noun: 'router' | 'lease', uuid: string): void {
+  bury(noun: Noun, uuid: string): void {
     const before = this.#entries.get(noun)?.get(uuid)
     this.#set(noun, { uuid, generation: this.#next(), tombstone: true, schema: before?.schema, spec: before?.spec, facts: {} })
   }
   /** As an agent whose ledger was wiped. */
-  forget(noun: 'router' | 'lease', uuid: string): void {
+  forget(noun: Noun, uuid: string): void {
     this.#entries.get(noun)?.delete(uuid)
   }
   *entries(noun: string): Iterable<DesiredEntry> {
@@ -57,5 +59,24 @@ export const leaseSpec = (
   mac: `02:00:00:00:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`,
   ip: `10.10.${n >> 8}.${n & 255}`,
   hostname: `vm-${n}`,
+  ...change,
+})
+
+export const vipSpec = (
+  at: Pick<vrouterDesired.VipSpec, 'routerUuid' | 'l3NetworkUuid' | 'bridge'>,
+  n: number,
+  change: Partial<vrouterDesired.VipSpec> = {},
+): vrouterDesired.VipSpec => ({
+  ...at,
+  ...{ ip: `198.51.100.${n}`, prefixLen: 24, gateway: '198.51.100.1', eip: null, portForwarding: [] },
+  ...change,
+})
+
+/** TCP port 80 for everybody. */
+export const forward = (
+  guestIp: string,
+  change: Partial<vrouterDesired.VipSpec['portForwarding'][number]> = {},
+): vrouterDesired.VipSpec['portForwarding'][number] => ({
+  ...{ protocol: 'TCP', vipPortStart: 80, vipPortEnd: 80, privatePortStart: 80, guestIp, allowedCidr: null },
   ...change,
 })

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { ADMIN_ACCOUNT, type Op, VROUTER_PROVIDER } from '@skerry/contract'
 import { seededConfigs } from './configs/rows.ts'
+import { seededTemplates } from './configs/templates.ts'
 import type { State } from './engine/state.ts'
 import { checkPassword, hashPassword } from './identity/password.ts'
 
@@ -10,6 +11,9 @@ export const DEFAULT_PASSWORD = 'password'
 
 /** A full disk must not keep a controller from starting. */
 const STARTING = { actor: 'system', urgent: true }
+
+/** What agent-vrouter can do for a network. */
+const SERVICES = ['DHCP', 'DNS', 'SNAT', 'Eip', 'PortForwarding']
 
 /** What clients send for a password. */
 export const wirePassword = (password: string) => createHash('sha512').update(password).digest('hex')
@@ -29,6 +33,9 @@ export async function seed(state: State, now: number, password: string | undefin
     })
   else if (password !== undefined && !(await checkPassword(wanted, admin['passwordHash'] as string)))
     ops.push({ o: 'set', t: 'account', k: ADMIN_ACCOUNT, v: { passwordHash: await hashPassword(wanted), lastOpDate: now } })
+  const served =
+    (state.graph.get('networkServiceProvider', VROUTER_PROVIDER)?.['networkServiceTypes'] as string[] | undefined) ?? []
+  const missing = SERVICES.filter((service) => !served.includes(service))
   if (!state.graph.get('networkServiceProvider', VROUTER_PROVIDER)) {
     ops.push({
       o: 'put',
@@ -40,11 +47,14 @@ export async function seed(state: State, now: number, password: string | undefin
         ...base,
         description: 'agent-vrouter: a router in a network namespace',
         type: 'vrouter',
-        networkServiceTypes: ['DHCP', 'DNS', 'SNAT'],
+        networkServiceTypes: SERVICES,
       },
     })
+  } else if (missing.length > 0) {
+    // made by an older version, which could do less
+    ops.push({ o: 'set', t: 'networkServiceProvider', k: VROUTER_PROVIDER, v: { networkServiceTypes: [...served, ...missing] } })
   }
-  ops.push(...seededConfigs(state.graph, now))
+  ops.push(...seededConfigs(state.graph, now), ...seededTemplates(state.graph, now))
   if (ops.length > 0) await state.commit({ ops }, STARTING)
 }
 

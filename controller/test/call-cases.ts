@@ -1,6 +1,7 @@
 /** What the proofs of access keys, long jobs, patterns of tags and settings start from. */
-import { ADMIN_ACCOUNT, type Row } from '@skerry/contract'
+import { ADMIN_ACCOUNT, configTemplates, type Row } from '@skerry/contract'
 import { idOf } from '../src/configs/ids.ts'
+import { templateConfigId } from '../src/configs/templates.ts'
 import type { Input } from '../src/workflows/world.ts'
 import { after, type Before, created, on, onSite } from './before.ts'
 import { base, id, type TestWorld, u } from './world.ts'
@@ -57,7 +58,22 @@ const hostRow = idOf('host.cpu.overProvisioning.ratio', u.host)
 const hook = { name: 'hook', url: 'http://192.0.2.1/', type: 'CanonicalEvent' }
 const several = [ratio, { category: 'kvm', name: 'reservedMemory', value: '2G' }]
 
+const lab = configTemplates[1]!.uuid
+const inTemplate = { category: 'host', name: 'cpu.overProvisioning.ratio', value: '30', templateUuid: lab }
+const template = on('globalConfigTemplate', lab, { templateUuid: lab })
+const templateValue = on('templateConfig', templateConfigId(inTemplate, lab), inTemplate)
+const accessRule = { name: 'office', rule: '10.0.0.0/24', controlStrategy: 'Allow' }
+
 export const callCases: Record<string, Before> = {
+  'globalConfigTemplate.apply': onSite(template),
+  'globalConfigTemplate.revert': after([['globalConfigTemplate.apply', template]], template),
+  'globalConfigTemplate.reset': after([['templateConfig.update', templateValue]], template),
+  'templateConfig.update': onSite(templateValue),
+  'accessControlRule.create': onSite(on('accessControlRule', fresh, accessRule)),
+  'accessControlRule.update': after(
+    [['accessControlRule.create', on('accessControlRule', fresh, accessRule)]],
+    on('accessControlRule', fresh, { rule: '10.0.0.5' }),
+  ),
   'schedulerJob.create': onSite(on('schedulerJob', fresh, timed)),
   'schedulerTrigger.create': onSite(on('schedulerTrigger', trigger, hourly)),
   'schedulerJob.update': after(both, on('schedulerJob', fresh, { parameters: { type: 'grace' } })),

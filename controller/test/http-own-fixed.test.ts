@@ -1,6 +1,6 @@
 /** The paths of `/v1` that are no resource: events, audit, health, metrics, OpenAPI; and which of all need no session. */
 import { apis, PREFIX, type Row } from '@skerry/contract'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { anonymousPaths, type ServedEvent } from '../src/http/index.ts'
 import { fakeHttp, SESSION, VIEWER_SESSION } from '../src/testing/index.ts'
 import { plainBook } from '../src/workflows/book.ts'
@@ -39,6 +39,50 @@ describe('events', () => {
     await reader.read()
     await reader.cancel()
     expect(stopped).toBe(true)
+  })
+  it('leave nothing at their source when the reader goes with more to come, or before the first', async () => {
+    for (const reads of [0, 1]) {
+      let [began, ended] = [0, 0]
+      const endless = {
+        async *since(): AsyncGenerator<ServedEvent> {
+          began++
+          try {
+            for (let i = 0; ; i++) yield { id: `${i}.0`, subject: 's', data: {} }
+          } finally {
+            ended++
+          }
+        },
+      }
+      const { send } = fakeHttp({ events: endless })
+      const reader = (await send('GET', '/v1/events')).body!.getReader()
+      for (let n = 0; n < reads; n++) await reader.read()
+      await reader.cancel()
+      await vi.waitFor(() => expect(ended).toBe(began))
+    }
+  })
+})
+
+describe('a backup', () => {
+  it('whose reader goes while a piece of it is made ends without a word, and the next one can be made', async () => {
+    let pass: () => void = () => undefined
+    let ended = 0
+    async function* backup(): AsyncGenerator<Uint8Array> {
+      try {
+        await new Promise<void>((resolve) => (pass = resolve))
+        yield Buffer.from('all')
+      } finally {
+        ended++
+      }
+    }
+    const { send, logged } = fakeHttp({ backup })
+    const gone = (await send('GET', '/v1/backup')).body!.cancel()
+    pass()
+    await gone
+    expect(ended).toBe(1)
+    const next = await send('GET', '/v1/backup')
+    pass()
+    expect(await next.text()).toBe('all')
+    expect(logged.filter(({ message }) => message.includes('backup'))).toEqual([])
   })
 })
 

@@ -42,6 +42,12 @@ const explained: Record<string, string> = {
       'CalculateAccountSpending',
     ].map((api) => [api, BILLING]),
   ),
+  ...Object.fromEntries(
+    ['QueryVmSchedulingRule', 'QueryVmSchedulingRuleGroup', 'QueryHostSchedulingRuleGroup'].map((api) => [
+      api,
+      'is in ZStack’s REST documentation, but not in the table',
+    ]),
+  ),
   QueryPrimaryStorage: 'theirs lacks the path by uuid that every other query has',
   QueryInstanceOffering: 'theirs lacks the path by uuid that every other query has',
   QueryDiskOffering: 'theirs lacks the path by uuid that every other query has',

@@ -27,6 +27,23 @@ function recordJobs(w: TestWorld): Row[] {
   return calls
 }
 
+/** What agents are asked for ends only when it is told to: by its number, with or without an error. */
+function held(w: TestWorld) {
+  const waiting: ((error?: Error) => void)[] = []
+  let told = () => undefined as unknown
+  const underWay = (count: number) =>
+    new Promise<void>((resolve) => {
+      told = () => waiting.length >= count && resolve()
+      told()
+    })
+  w.world.agents.converge = () =>
+    new Promise((resolve, reject) => {
+      waiting.push((error) => (error ? reject(error) : resolve([])))
+      told()
+    })
+  return { waiting, underWay }
+}
+
 describe('maintenance', () => {
   it('stops what runs, frees the host, takes nothing new, and has it started when the host is enabled, not before', async () => {
     const { w, engine, uuids, vm } = await withVms(['runs', 'off'])
@@ -48,6 +65,40 @@ describe('maintenance', () => {
     expect(starts).toEqual([])
     await done(engine, change('enable'))
     expect(starts).toEqual([{ jobName: 'APIStartVmInstanceMsg', uuid: uuids['runs'] }])
+  })
+
+  it.each(['fails as well', 'is done'])(
+    'a guest whose destruction fails is not between two states when the maintenance %s',
+    async (how) => {
+      const { w, engine, uuids, vm } = await withVms(['goes'])
+      const { waiting, underWay } = held(w)
+      const silent = new SkerryError('agent-unreachable', 'it is silent', {})
+      const maintained = done(engine, change('maintain'))
+      await underWay(1)
+      const destroyed = done(engine, call('DestroyVmInstance', { uuid: uuids['goes'] }))
+      await underWay(2)
+      waiting[0]!(how === 'is done' ? undefined : silent)
+      await maintained
+      waiting[1]!(silent)
+      expect((await destroyed).state).toBe('failed')
+      expect(vm('goes')).toMatchObject({ state: 'Unknown', power: 'Stopped', hostUuid: u.host })
+      expect(compareCounters(w.state.graph)).toEqual([])
+    },
+  )
+
+  it('a guest whose destruction fails while the maintenance goes on is left to that', async () => {
+    const { w, engine, uuids, vm } = await withVms(['stays'])
+    const { waiting, underWay } = held(w)
+    const maintained = done(engine, change('maintain'))
+    await underWay(1)
+    const destroyed = done(engine, call('DestroyVmInstance', { uuid: uuids['stays'] }))
+    await underWay(2)
+    waiting[1]!(new SkerryError('agent-unreachable', 'it is silent', {}))
+    expect((await destroyed).state).toBe('failed')
+    expect(vm('stays')['state']).toBe('Stopping')
+    waiting[0]!()
+    expect((await maintained).state).toBe('done')
+    expect(vm('stays')).toMatchObject({ state: 'Stopped', stateCause: FOR_MAINTENANCE })
   })
 
   it('leaves a guest to who destroys it at the same time, and its room is given back once', async () => {

@@ -8,11 +8,15 @@ import { callCases } from './call-cases.ts'
 import { gcCases } from './gc-world.ts'
 import { identityCases } from './identity-cases.ts'
 import { isoCases } from './iso-cases.ts'
+import { networkCases } from './network-cases.ts'
 import { forgetVm, orphanedVm, tell } from './orphan-world.ts'
 import { placeCases } from './place-cases.ts'
+import { securityCases } from './security-cases.ts'
 import { snapshotCases } from './snapshot-cases.ts'
+import { vipCases } from './vip-cases.ts'
 import { vmCases } from './vm-cases.ts'
 import { volumeCases } from './volume-cases.ts'
+import { vxlanCases } from './vxlan-cases.ts'
 import { GIB, id, u } from './world.ts'
 import { site } from './world-site.ts'
 
@@ -77,6 +81,8 @@ const orphaned: Before = async (w) => {
   return on('orphan', orphanedVm)
 }
 
+const vlan = { ...named, zoneUuid: u.zone, physicalInterface: 'eth0', vlan: 7 }
+
 /** A folder on a storage server. */
 export const onServer = (uuid: string) =>
   on('backupStorage', uuid, { ...named, hostname: 'a.test', username: 'u', password: { $secret: id('s') }, url: '/srv/images' })
@@ -92,11 +98,23 @@ export const cases: Record<string, Before> = {
   ...snapshotCases,
   ...isoCases,
   ...vmCases,
+  ...networkCases,
+  ...vipCases,
   ...placeCases,
+  ...vxlanCases,
+  ...securityCases,
   'zone.create': onSite(on('zone', fresh, named)),
   'cluster.create': onSite(on('cluster', fresh, { ...named, zoneUuid: u.zone, hypervisorType: 'KVM' })),
   'primaryStorage.add': onSite(on('primaryStorage', fresh, { ...named, zoneUuid: u.zone, url: '/other' })),
   'l2Network.create': onSite(on('l2Network', fresh, { ...named, zoneUuid: u.zone, physicalInterface: 'none' })),
+  'l2Network.createVlan': onSite(on('l2Network', fresh, vlan)),
+  'l2Network.changeVlan': after(
+    [
+      ['l2Network.createVlan', on('l2Network', fresh, vlan)],
+      ['l2Network.attach', on('l2Network', fresh, { l2NetworkUuid: fresh, clusterUuid: u.cluster })],
+    ],
+    on('l2Network', fresh, { vlan: 8 }),
+  ),
   'l3Network.create': onSite(on('l3Network', fresh, { ...named, l2NetworkUuid: u.l2 })),
   'instanceOffering.create': onSite(on('instanceOffering', fresh, { ...named, cpuNum: 1, memorySize: GIB })),
   'diskOffering.create': onSite(on('diskOffering', fresh, { ...named, diskSize: GIB })),

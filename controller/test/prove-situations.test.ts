@@ -4,12 +4,16 @@ import { describe, expect, it } from 'vitest'
 import { actions } from '../src/workflows/index.ts'
 import { after, on, onSite } from './before.ts'
 import { otherIsoCases } from './iso-cases.ts'
+import { otherNetworkCases } from './network-cases.ts'
 import { otherPlaceCases } from './place-cases.ts'
 import { fresh, onServer, uploaded } from './prove-cases.ts'
 import { expectProven } from './proves.ts'
+import { otherSecurityCases } from './security-cases.ts'
 import { otherSnapshotCases } from './snapshot-cases.ts'
+import { otherVipCases } from './vip-cases.ts'
 import { otherVmCases } from './vm-cases.ts'
 import { otherVolumeCases } from './volume-cases.ts'
+import { otherVxlanCases } from './vxlan-cases.ts'
 import { input, proven, u, vmParams } from './world.ts'
 
 describe('a workflow in another situation', () => {
@@ -19,6 +23,10 @@ describe('a workflow in another situation', () => {
     ...otherSnapshotCases,
     ...otherIsoCases,
     ...otherVmCases,
+    ...otherVxlanCases,
+    ...otherNetworkCases,
+    ...otherVipCases,
+    ...otherSecurityCases,
   ]) {
     it(`${name} proves with ${sentence}`, () => expectProven(name, before))
   }

@@ -9,7 +9,7 @@ const at = (params: Row) => on('vmInstance', u.vm, params)
 const stopped: [string, ReturnType<typeof on>] = ['vm.stop', vm]
 /** Another network on the same host. */
 const l3 = id('other')
-const network: [string, ReturnType<typeof on>][] = [
+export const otherNetwork: [string, ReturnType<typeof on>][] = [
   ['l2Network.create', on('l2Network', id('otherL2'), { name: 'other', zoneUuid: u.zone, physicalInterface: 'none' })],
   ['l2Network.attach', on('l2Network', id('otherL2'), { l2NetworkUuid: id('otherL2'), clusterUuid: u.cluster })],
   ['l3Network.create', on('l3Network', l3, { name: 'other', l2NetworkUuid: id('otherL2') })],
@@ -56,7 +56,7 @@ export const vmCases: Record<string, Before> = {
   'vm.setBootOrder': after([created], at({ bootOrder: ['CdRom', 'HardDisk'] })),
   'volume.setQos': onRoot({ totalIOPS: 7 }),
   'volume.deleteQos': onRoot({ mode: 'all' }, { totalIOPS: 7, readBandwidth: 4096 }),
-  'vm.attachNic': after([created, ...network], nic),
+  'vm.attachNic': after([created, ...otherNetwork], nic),
   'vm.detachNic': itsNic([created]),
   'vm.setHostname': after([created, ['vm.setHostname', at({ hostname: 'before' })]], at({ hostname: 'web' })),
   'vm.deleteHostname': after([created, ['vm.setHostname', at({ hostname: 'web' })]], vm),
@@ -66,8 +66,8 @@ export const vmCases: Record<string, Before> = {
 
 /** Further ways through the same workflows. */
 export const otherVmCases: [sentence: string, workflow: string, before: Before][] = [
-  ['a VM that is off', 'vm.attachNic', after([created, stopped, ...network], nic)],
-  ['a VM that is off', 'vm.detachNic', itsNic([created, ...network, ['vm.attachNic', nic], stopped])],
+  ['a VM that is off', 'vm.attachNic', after([created, stopped, ...otherNetwork], nic)],
+  ['a VM that is off', 'vm.detachNic', itsNic([created, ...otherNetwork, ['vm.attachNic', nic], stopped])],
   ['a VM that is paused', 'vm.stop', after([created, ['vm.pause', vm]], vm)],
   ['a VM that was paused and stopped', 'vm.start', after([created, ['vm.pause', vm], stopped], vm)],
 ]

@@ -48,6 +48,7 @@ export async function site(
       }),
       put('host', u.host, {
         ...base(u.host, 'host'),
+        addresses: [{ dev: 'eth0', cidr: '192.0.2.10/24' }],
         zoneUuid: u.zone,
         clusterUuid: u.cluster,
         managementIp: '127.0.0.1',
@@ -117,6 +118,8 @@ export async function site(
         state: 'Enabled',
         dns: [],
         networkServices: ['DHCP', 'DNS', 'SNAT'].map(service),
+        hostRoute: [],
+        mtu: null,
         system: false,
         category: 'Private',
         ipVersion: 4,

@@ -30,6 +30,7 @@ function powerOf(document: ReturnType<typeof documentOf>): Row {
   return { power: power ?? 'Stopped', cause: 'api', pid: power === 'Stopped' ? null : 1 }
 }
 const facts = {
+  addresses: [{ dev: 'eth0', cidr: '192.0.2.10/24' }],
   cpuNum: 4,
   cpuSockets: 1,
   cpuModel: 'fake',

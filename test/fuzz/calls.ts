@@ -3,6 +3,7 @@ import { type Api, apis, callHeaders, PREFIX, type Resource, type Row, subjectPa
 import { type Stop, tour } from '../harness/tour.ts'
 import { sentFor, wellFormed } from '../harness/zstack-client.ts'
 import type { Chance } from './chance.ts'
+import { perhapsSigned } from './doors.ts'
 import type { Ground } from './ground.ts'
 import { mutated } from './mutate.ts'
 import type { FuzzRequest, HttpRequest, NatsRequest } from './request.ts'
@@ -179,7 +180,12 @@ function httpCall({ api, params, plan, own }: Wanted & { own: boolean }, ground:
   const others = ['GET', 'PUT', 'POST', 'PATCH', 'HEAD', 'OPTIONS', 'PURGE']
   const method = chance.often(0.02) && !plan ? chance.pick(others) : api.method
   const body = sent.body === undefined ? undefined : bodyOf(sent.body, chance)
-  return { kind: 'http', dialect: own ? 'own' : 'zstack', about: api.api, method, path, headers, ...(body ? { body } : {}) }
+  const dialect = own ? 'own' : 'zstack'
+  return perhapsSigned(
+    { kind: 'http', dialect, about: api.api, method, path, headers, ...(body ? { body } : {}) },
+    ground,
+    chance,
+  )
 }
 
 /** What can stand between two dots of a subject; longer ones the server itself refuses. */

@@ -8,13 +8,17 @@ import { asCommand, bytesOf, type FuzzRequest, type HttpRequest, jsonOf, type Re
 import type { Site } from './site.ts'
 
 const AT_ONCE = 24
+/** As many of the newest requests are kept to find what held the site. */
+const RECENT = 4_000
 /** Ten times what anything may take, and more where the machine is slow: only what never comes takes longer. */
 const NEVER_MS = 120_000
 const POLL_MS = 5
+/** How often it is looked for what never came. */
+const LOOK_MS = 1_000
 /** How long unreadable bytes are given to be answered: a server that waits for the rest of them is right to. */
 const QUIET_MS = 300
 /** Of so many, one is sent alone, to see that a refusal changes nothing. */
-const ALONE_EACH = 100
+const ALONE_EACH = 250
 
 export interface Problem {
   number: number
@@ -29,11 +33,17 @@ export interface Tally {
   problems: Problem[]
 }
 
-/** What is under way: number and since when (epoch ms). */
+/** What is under way: since when, and until when it was (epoch ms). */
 export interface UnderWay {
   request: FuzzRequest
   from: number
   to?: number
+}
+
+/** Given up once, by one timer for all: one of each request's own would keep its answer for as long as it runs. */
+interface Awaited {
+  entry: UnderWay
+  giveUp(): void
 }
 
 export class Driver {
@@ -44,6 +54,10 @@ export class Driver {
   readonly #seed: number
   readonly #http: { host: string; port: number }
   readonly #free: HttpConnection[] = []
+  /** those in use, too */
+  readonly #all = new Set<HttpConnection>()
+  readonly #awaited = new Set<Awaited>()
+  readonly #looking = setInterval(() => this.#look(), LOOK_MS)
   readonly #nats: NatsConnection
 
   constructor(site: Site, seed: number) {
@@ -70,8 +84,14 @@ export class Driver {
   }
 
   close(): void {
-    for (const connection of this.#free) connection.close()
+    clearInterval(this.#looking)
+    for (const connection of this.#all) connection.close()
     this.#nats.close()
+  }
+
+  #look(): void {
+    const now = Date.now()
+    for (const one of this.#awaited) if (now - one.entry.from > NEVER_MS) one.giveUp()
   }
 
   problem(request: FuzzRequest, wrong: string): void {
@@ -95,9 +115,8 @@ export class Driver {
   async #one(request: FuzzRequest): Promise<Reply | undefined> {
     const entry: UnderWay = { request, from: Date.now() }
     this.recent.push(entry)
-    if (this.recent.length > 4_000) this.recent.splice(0, 2_000)
-    const never = wait(NEVER_MS, undefined, { ref: false })
-    const reply = await Promise.race([this.#exchange(request), never])
+    if (this.recent.length > RECENT) this.recent.splice(0, RECENT / 2)
+    const reply = await this.#inTime(entry)
     entry.to = Date.now()
     if (!reply) {
       this.problem(request, `no answer within ${NEVER_MS} ms`)
@@ -107,14 +126,30 @@ export class Driver {
     return reply
   }
 
-  async #exchange(request: FuzzRequest): Promise<Reply> {
+  #inTime(entry: UnderWay): Promise<Reply | undefined> {
+    return new Promise((resolve, reject) => {
+      const awaited = { entry, giveUp: () => end(() => resolve(undefined)) }
+      const end = (told: () => void) => {
+        this.#awaited.delete(awaited)
+        told()
+      }
+      this.#awaited.add(awaited)
+      this.#exchange(entry).then(
+        (reply) => end(() => resolve(reply)),
+        (error) => end(() => reject(error)),
+      )
+    })
+  }
+
+  async #exchange(entry: UnderWay): Promise<Reply> {
+    const { request } = entry
     this.tally.sent += 1
     let reply = await this.#send(request)
     this.#note(request, reply)
     if (request.kind !== 'http' || request.dialect !== 'zstack' || reply.status !== 202) return reply
     const location = jsonOf(reply)?.['location']
     const path = typeof location === 'string' ? new URL(location).pathname : ''
-    for (let pauseMs = 0; reply.status === 202; pauseMs = POLL_MS) {
+    for (let pauseMs = 0; reply.status === 202 && entry.to === undefined; pauseMs = POLL_MS) {
       await wait(pauseMs)
       reply = await this.#send({ ...request, method: 'GET', path, headers: [], body: undefined } as never)
     }
@@ -131,21 +166,27 @@ export class Driver {
   async #send(request: FuzzRequest): Promise<Reply> {
     if (request.kind === 'nats') return this.#nats.send(request)
     if (request.kind === 'bytes') {
-      const text = await sendBytes(this.#http, request.bytes, QUIET_MS)
+      const text = await sendBytes(this.#http, request, QUIET_MS)
       return { status: Number(text.split(' ')[1] ?? 0), headers: {}, text }
     }
     return this.#overHttp(request)
   }
 
   async #overHttp(request: HttpRequest): Promise<Reply> {
-    const bytes = bytesOf(request, `${this.#http.host}:${this.#http.port}`)
+    const host = `${this.#http.host}:${this.#http.port}`
     // A kept connection may be ended by the server just as it is used again: once more over a new one.
     for (let again = 0; ; again++) {
-      const connection = this.#free.pop() ?? new HttpConnection(this.#http)
-      const reply = await connection.send(request.method, bytes)
+      const connection = this.#free.pop() ?? this.#connection()
+      const reply = await connection.send(request.method, bytesOf(request, host))
       this.#free.push(connection)
       if (reply.status !== 0 || again === 2) return reply
     }
+  }
+
+  #connection(): HttpConnection {
+    const made = new HttpConnection(this.#http)
+    this.#all.add(made)
+    return made
   }
 
   /** Sessions that were opened are closed again. */

@@ -1,5 +1,6 @@
 /** `scripts/fuzz`: a site, a run of requests from a seed, and what became of both. */
 import { parseArgs } from 'node:util'
+import { leaveOnSignals } from '../sim/leaving.ts'
 import { Driver, type Problem } from './drive.ts'
 import { requestOf } from './generate.ts'
 import { asCommand } from './request.ts'
@@ -45,7 +46,7 @@ async function runAll(site: Site, driver: Driver, from: number, count: number): 
     for (const one of rest.held) blame(driver, one)
     if (values.progress)
       say(
-        `${at + SLICE} in ${seconds()} s, ${(rest.bytes / MIB).toFixed(1)} MiB kept, ${driver.tally.problems.length} problems, ${JSON.stringify(driver.tally.answers)}`,
+        `${Math.min(at + SLICE, from + count)} in ${seconds()} s, ${(rest.bytes / MIB).toFixed(1)} MiB kept, ${driver.tally.problems.length} problems, ${JSON.stringify(driver.tally.answers)}`,
       )
   }
   return { ...rest, held }
@@ -106,7 +107,9 @@ async function whole(site: Site): Promise<boolean> {
   return tally.problems.length === 0
 }
 
-const site = await startSite(values.site!)
+leaveOnSignals()
+const site = await startSite(values.site!, values.only !== undefined)
+if (values.progress) say('the site is there')
 // A site that dies takes the run with it, with the newest requests as suspects.
 let stopping = false
 void site.ended.then((how) => {

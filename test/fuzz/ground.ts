@@ -1,6 +1,7 @@
 /** What a fuzzed site stands on: one of everything, callers of every kind, and how to get back to just that. */
-import { ADMIN_ACCOUNT, type Api, apis, type Resource, type Row, tableOf } from '@skerry/contract'
+import { ADMIN_ACCOUNT, type Api, apis, PREFIX, type Resource, type Row, tableOf } from '@skerry/contract'
 import { OwnClient } from '../harness/own-client.ts'
+import type { Key } from '../harness/signed.ts'
 import { ABOUT_CALLS, type SmallSite } from '../harness/small-site.ts'
 import type { Made } from '../harness/tour.ts'
 import { makeByTour } from '../harness/tour-made.ts'
@@ -17,6 +18,10 @@ export interface Callers {
 export interface Ground {
   made: Made
   callers: Callers
+  /** of the administrator */
+  key: Key
+  /** below `/v1`: where pieces of an image are taken */
+  upload: string
 }
 
 async function sessionOf(site: SmallSite, accountName: string, password: string): Promise<string> {
@@ -31,7 +36,22 @@ export async function makeGround(site: SmallSite): Promise<Ground> {
   made['tenant'] = await site.client.uuid('CreateAccount', { name: 'fuzzed', password, type: 'Normal' })
   const ended = await sessionOf(site, 'admin', sha512('password'))
   await site.client.call('LogOut', { sessionUuid: ended })
-  return { made, callers: { admin: site.client.session!, tenant: await sessionOf(site, 'fuzzed', password), ended } }
+  const callers = { admin: site.client.session!, tenant: await sessionOf(site, 'fuzzed', password), ended }
+  return { made, callers, key: await keyOf(site), upload: await uploadOf(site, made) }
+}
+
+async function keyOf({ client }: SmallSite): Promise<Key> {
+  const asked = { accountUuid: ADMIN_ACCOUNT, userUuid: ADMIN_ACCOUNT }
+  const { inventory } = (await client.call('CreateAccessKey', asked)) as { inventory: Row }
+  return { AccessKeyID: inventory['AccessKeyID'] as string, AccessKeySecret: inventory['AccessKeySecret'] as string }
+}
+
+/** Where an image waits that was begun and is never whole. */
+async function uploadOf({ client }: SmallSite, made: Made): Promise<string> {
+  const image = { name: 'in pieces', url: 'upload://wild.qcow2', backupStorageUuids: [made['images']], format: 'qcow2' }
+  const { inventory } = (await client.call('AddImage', image)) as { inventory: Row }
+  const [ref] = inventory['backupStorageRefs'] as Row[]
+  return new URL(String(ref!['installPath'])).pathname.slice(PREFIX.own.length)
 }
 
 /** Rows that nobody can delete by a call, or that go with others. */
@@ -86,9 +106,20 @@ async function enabled(site: SmallSite, client: OwnClient, kept: Rows): Promise<
 
 const PASSES = 6
 
-/** Deletes whatever is there beyond `kept`; tells what could not be deleted, and what is missing of `kept`. */
-export async function backTo(site: SmallSite, kept: Rows): Promise<{ left: string[]; lost: string[] }> {
-  const client = new OwnClient(site.url, site.client.session)
+/** Its connections are kept for long, and may be ended by the server just as they are used again: then once more. */
+class Persistent extends OwnClient {
+  override async send(...sent: Parameters<OwnClient['send']>): ReturnType<OwnClient['send']> {
+    return super.send(...sent).catch(() => super.send(...sent))
+  }
+}
+
+/** Deletes whatever is there beyond `kept`; tells what could not be deleted, and what is missing of `kept`. `settled`: of jobs, false when late. */
+export async function backTo(
+  site: SmallSite,
+  kept: Rows,
+  settled: () => Promise<boolean>,
+): Promise<{ left: string[]; lost: string[] }> {
+  const client = new Persistent(site.url, site.client.session)
   const { graph } = site.controller.state
   const said = new Map<string, string>()
   const beyond = ({ resource }: Ways) =>
@@ -106,8 +137,7 @@ export async function backTo(site: SmallSite, kept: Rows): Promise<{ left: strin
           said.set(row['uuid'] as string, `${api.api} ${status} ${text}`)
         }
       }
-    await site.settled()
-    if (!some) break
+    if (!(await settled()) || !some) break
   }
   const now = rowsNow(site)
   const left = waysOut().flatMap((ways) =>

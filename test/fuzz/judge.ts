@@ -34,7 +34,7 @@ function ownWrong({ status, headers, text }: Reply, body: Row | undefined): stri
   const type = headers['content-type'] ?? ''
   if (status < 400) {
     if (status === 204 || status === 304) return text === '' ? [] : [`${status} with a body`]
-    if (status === 200 && /^text\/(plain|csv|event-stream)/.test(type)) return []
+    if (status === 200 && /^(text\/(plain|csv|event-stream)|application\/octet-stream)/.test(type)) return []
     if (![200, 201, 202].includes(status)) return [`status ${status}`]
     return body === undefined ? [`${status} without JSON`] : []
   }

@@ -1,7 +1,7 @@
 /** HTTP/1.1 and NATS by hand over kept connections: cheap, and no library mends what is sent. */
 import { connect, type Socket } from 'node:net'
 import { gunzipSync, inflateSync } from 'node:zlib'
-import type { NatsRequest, Reply } from './request.ts'
+import type { BytesRequest, NatsRequest, Reply } from './request.ts'
 
 /** What came of a connection so far, joined only when there is need. */
 class Inbox {
@@ -141,16 +141,19 @@ function bodyIn(rest: Buffer, { headers }: Head, o: { ended: boolean; bare: bool
   return rest.length < length ? undefined : { bytes: rest.subarray(0, length), length }
 }
 
-/** Sends bytes and says no more; what is answered until the server ends the connection, or `quietMs` pass without a word. */
-export function sendBytes(to: { host: string; port: number }, bytes: Buffer, quietMs: number): Promise<string> {
+type Bytes = Pick<BytesRequest, 'bytes' | 'until'>
+
+/** Sends bytes and says no more; what is answered until there is enough of it, the server ends the connection, or `quietMs` pass without a word. */
+export function sendBytes(to: { host: string; port: number }, { bytes, until }: Bytes, quietMs: number): Promise<string> {
   return new Promise((resolve) => {
     const parts: Buffer[] = []
-    const socket = connect(to.port, to.host, () => socket.write(bytes))
     const finish = () => socket.destroy()
+    const socket = connect(to.port, to.host, () => socket.write(bytes, () => until === 'sent' && finish()))
     socket.setTimeout(quietMs, finish)
     socket.on('data', (part) => {
       parts.push(part)
-      socket.setTimeout(quietMs, finish)
+      if (until === 'head' && Buffer.concat(parts).includes('\r\n\r\n')) finish()
+      else socket.setTimeout(quietMs, finish)
     })
     socket.on('error', () => undefined)
     socket.on('close', () => resolve(Buffer.concat(parts).toString('latin1')))

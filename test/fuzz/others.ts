@@ -3,6 +3,7 @@ import { apis, PREFIX, routes, subjects } from '@skerry/contract'
 import { sha512, wellFormed } from '../harness/zstack-client.ts'
 import { authorization, type Draft, oddHeaders } from './calls.ts'
 import type { Chance } from './chance.ts'
+import { perhapsSigned, uploadPath } from './doors.ts'
 import type { Ground } from './ground.ts'
 import type { Dialect } from './request.ts'
 import { nested, patternBombs, wildText, wildValue } from './wild.ts'
@@ -33,7 +34,8 @@ function asked(
   const { about, method = 'GET', body } = o
   const headers = [...authorization(ground, chance, own ? 'Bearer' : 'OAuth'), ...oddHeaders(chance)]
   const path = (own ? PREFIX.own : PREFIX.zstack) + o.path
-  return { kind: 'http', dialect: own ? 'own' : 'zstack', about, method, path, headers, ...(body ? { body } : {}) }
+  const dialect = own ? 'own' : 'zstack'
+  return perhapsSigned({ kind: 'http', dialect, about, method, path, headers, ...(body ? { body } : {}) }, ground, chance)
 }
 
 function condition(ground: Ground, chance: Chance): string {
@@ -149,7 +151,7 @@ const fixed = [
 const rare = [routes.metrics, routes.openapi, routes.asyncapi]
 
 export function paths(ground: Ground, chance: Chance): Draft {
-  const kind = chance.weighed({ beside: 12, fixed: 2, rare: 0.05, job: 3, upload: 3, token: 1, audit: 0.2 })
+  const kind = chance.weighed({ beside: 12, fixed: 2, rare: 0.05, job: 3, upload: 3, token: 1, audit: 0.2, backup: 0.1 })
   if (kind === 'beside') return asked(ground, chance, { about: 'beside', own: true, path: beside(chance, ground) })
   if (kind === 'job')
     return asked(ground, chance, {
@@ -159,6 +161,7 @@ export function paths(ground: Ground, chance: Chance): Draft {
     })
   if (kind === 'audit')
     return asked(ground, chance, { about: kind, own: true, path: chance.pick([routes.audit, routes.status, '/jobs']) })
+  if (kind === 'backup') return asked(ground, chance, { about: kind, own: true, path: routes.backup })
   if (kind === 'upload') return upload(ground, chance)
   if (kind === 'token')
     return asked(ground, chance, {
@@ -180,9 +183,14 @@ export function paths(ground: Ground, chance: Chance): Draft {
 
 function upload(ground: Ground, chance: Chance): Draft {
   const method = chance.pick(['HEAD', 'GET', 'PATCH', 'PUT', 'POST', 'DELETE'])
-  const name = chance.pick(['x'.repeat(43), 'A-_9', 'a'.repeat(256), enc(wildText(chance))])
   const body = method === 'GET' || method === 'HEAD' ? undefined : Buffer.from(wildText(chance))
-  const draft = asked(ground, chance, { about: 'upload', own: true, method, path: `/uploads/${name}`, ...(body ? { body } : {}) })
+  const draft = asked(ground, chance, {
+    about: 'upload',
+    own: true,
+    method,
+    path: uploadPath(ground, chance),
+    ...(body ? { body } : {}),
+  })
   if (draft.kind !== 'http') return draft
   const odd = () =>
     chance.pick(['0', '-1', '1e9', 'bytes 0-1/2', 'bytes */*', 'bytes 5-1/9', '9'.repeat(30), 'application/offset+octet-stream'])

@@ -1,31 +1,47 @@
 /** The fuzzer as two bundles: loaded in a fraction of the time that its sources take. */
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bundle } from '../sim/bundle.ts'
+import { bundle, type Patch } from '../sim/bundle.ts'
+import { whenLeaving } from '../sim/leaving.ts'
 
 export interface Ended {
   code: number | null
   output: string
 }
 
-/** Runs with these flags; output also goes to `hear`. */
-export async function fuzz(flags: readonly string[], hear?: (text: string) => void): Promise<Ended> {
-  const folder = await mkdtemp(join(tmpdir(), 'skerry-fuzz-'))
+export interface How {
+  /** hears the output as it comes */
+  hear?: (text: string) => void
+  /** bugs in the site */
+  patches?: readonly Patch[]
+}
+
+/** Runs with these flags. */
+export async function fuzz(flags: readonly string[], { hear, patches }: How = {}): Promise<Ended> {
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-fuzz-'))
+  const clean = () => rmSync(folder, { recursive: true, force: true })
+  const staying = whenLeaving(clean)
   try {
-    await bundle(folder, [], { driver: 'test/fuzz/fuzz.ts', site: 'test/fuzz/site-process.ts' })
-    const argv = ['--enable-source-maps', join(folder, 'driver.js'), '--site', join(folder, 'site.js'), ...flags]
-    const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        output += text
-        hear?.(text)
-      })
-    const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
-    return { code, output }
+    await bundle(folder, patches, { driver: 'test/fuzz/fuzz.ts', site: 'test/fuzz/site-process.ts' })
+    return await ended(['--enable-source-maps', join(folder, 'driver.js'), '--site', join(folder, 'site.js'), ...flags], hear)
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    clean()
+    staying()
   }
+}
+
+async function ended(argv: string[], hear: (text: string) => void = () => undefined): Promise<Ended> {
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const gone = whenLeaving(() => child.kill())
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      hear(text)
+    })
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  gone()
+  return { code, output }
 }

@@ -1,5 +1,7 @@
 /** What a process can tell of itself: how long it was held, what nobody caught, what became of its prototypes, what it keeps. */
 import { setTimeout as wait } from 'node:timers/promises'
+import { getHeapCodeStatistics } from 'node:v8'
+import { emptyInternPool } from '@skerry/graph/intern'
 
 const BEAT_MS = 100
 /** Told of: far more than anything takes, on a machine that is slow, too. */
@@ -78,12 +80,17 @@ export const prototypes = (): string =>
     BUILT_IN.map((kind) => [kind.name, Reflect.ownKeys(kind).map(String), Reflect.ownKeys(kind.prototype as object).map(String)]),
   )
 
-/** Bytes that are kept once garbage is gone. Needs --expose-gc. */
+/**
+ * Bytes that are kept once garbage is gone, without what the engine has compiled (it grows for as long as rare paths come for the first
+ * time, and is bounded by the program) and without strings that are pooled until the pool is full. Needs --expose-gc.
+ */
 export async function bytesKept(): Promise<number> {
+  emptyInternPool()
   for (let i = 0; i < 4; i++) {
     globalThis.gc!()
     await wait(20)
   }
   const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
+  const code = getHeapCodeStatistics()
+  return heapUsed + external - code.code_and_metadata_size - code.bytecode_and_metadata_size
 }

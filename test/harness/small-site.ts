@@ -10,6 +10,7 @@ import type { Log as AgentLog } from '@skerry/agent'
 import { type Bus, createSite, type MemoryBroker, type MemoryBus, memoryBroker, realTimers, rightsOf } from '@skerry/bus'
 import { type DocumentVersions, type Row, subjects } from '@skerry/contract'
 import {
+  backupStream,
   type Controller,
   compareAddresses,
   compareCounters,
@@ -57,6 +58,8 @@ export interface SmallSiteOptions {
   otherParts?: FakeMachineOptions['otherParts']
   /** storage servers; default: there are none */
   sftp?: FakeMachineOptions['sftp']
+  /** default: it makes none */
+  backups?: boolean
   /** hears everything that controller and agents log */
   said?(facts: Row, message: string): void
 }
@@ -123,6 +126,7 @@ export async function startSmallSite(o: SmallSiteOptions = {}): Promise<SmallSit
     versions: o.versions,
     keepJobs: o.keepJobs,
     plugins: o.plugins,
+    ...(o.backups ? { backup: backupOf(storage.store, { dir, now: clock.now, disk: o.disk ?? realDisk }) } : {}),
   })
   const client = new ZStackClient(door.listening.url)
   await client.login(adminPassword)
@@ -214,6 +218,15 @@ async function openStorage(dir: string, { disk, now, every, limits }: StoragePar
   return { siteKey, secrets, store }
 }
 
+/** Of a controller whose folder this is. */
+const backupOf =
+  (store: Store, { dir, ...ports }: { dir: string; now(): number; disk: Disk }) =>
+  () =>
+    backupStream({
+      ...{ store, secretsDir: `${dir}/secrets`, nodeUuid: newUuid(), ...ports },
+      ...{ monotonic: realTimers.nowMs, pause: () => new Promise((resolve) => setImmediate(resolve)) },
+    })
+
 interface DoorPorts extends Storage {
   bus: Parameters<typeof createController>[0]['bus']
   log: Log
@@ -223,6 +236,7 @@ interface DoorPorts extends Storage {
   time: SimTime | undefined
   keepJobs: number | undefined
   plugins: readonly PluginSource[] | undefined
+  backup?: ReturnType<typeof backupOf>
 }
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))

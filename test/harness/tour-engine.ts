@@ -1,4 +1,5 @@
 /** The part of the tour that is about the control plane itself: keys for guests, settings. */
+import { configTemplates } from '@skerry/contract'
 import { lookAfter, type Made, type Stop, stop } from './tour-stop.ts'
 
 const KEY = `ssh-ed25519 ${'A'.repeat(68)} tour`
@@ -41,6 +42,7 @@ export const schedule: readonly Stop[] = [
   stop('QuerySchedulerTrigger'),
   stop('RunSchedulerTrigger', (m) => ({ uuid: m['trigger'], jobUuids: [] })),
   stop('QuerySchedulerJobHistory'),
+  stop('GetSchedulerExecutionReport', { startTime: 0, intervalTimeUnit: 'Day', range: 7, schedulerJobTypes: ['startVm'] }),
   stop('RemoveSchedulerJobFromSchedulerTrigger', joined),
   stop('CreateSchedulerJobGroup', { name: 'nightly', type: 'startVm' }, 'jobGroup'),
   stop('UpdateSchedulerJobGroup', (m) => ({ uuid: m['jobGroup'], description: 'seen on the tour', state: 'Enabled' })),
@@ -77,8 +79,39 @@ export const groups: readonly Stop[] = [
   stop('DeleteAffinityGroup', (m) => ({ uuid: m['apart'] })),
 ]
 
+const ruled = { rule: 'AFFINITY', mode: 'SOFT' }
+/** Before there is a VM. */
+export const schedulingGroups: readonly Stop[] = [
+  stop('CreateVmSchedulingRuleGroup', (m) => ({ name: 'vms', zoneUuid: m['zone'] }), 'vmGroup'),
+  stop('CreateHostSchedulingRuleGroup', (m) => ({ name: 'hosts', zoneUuid: m['zone'] }), 'hostGroup'),
+  stop(
+    'CreateVmSchedulingRule',
+    (m) => ({ ...ruled, name: 'there', vmGroupUuid: m['vmGroup'], hostGroupUuid: m['hostGroup'] }),
+    'vmRule',
+  ),
+]
+const vmIn = (m: Made) => ({ vmGroupUuid: m['vmGroup'], vmUuid: m['vm'] })
+const hostIn = (m: Made) => ({ hostGroupUuid: m['hostGroup'], hostUuid: m['host'] })
+/** While there are a VM and its host. */
+export const scheduling: readonly Stop[] = [
+  ...lookAfter('VmSchedulingRuleGroup', 'vmGroup', { state: false, byUuid: false }),
+  ...lookAfter('HostSchedulingRuleGroup', 'hostGroup', { state: false, byUuid: false }),
+  stop('AddVmToVmSchedulingRuleGroup', vmIn),
+  stop('AddHostToHostSchedulingRuleGroup', hostIn),
+  stop('UpdateVmSchedulingRule', (m) => ({ uuid: m['vmRule'], description: 'seen on the tour', mode: 'HARD' })),
+  ...['disable', 'enable'].map((state) => stop('ChangeVmSchedulingRuleState', (m) => ({ uuid: m['vmRule'], state }))),
+  stop('QueryVmSchedulingRule'),
+  stop('DetachVmFromVmSchedulingRuleGroup', vmIn),
+  stop('DetachHostFromHostSchedulingRuleGroup', hostIn),
+  stop('RemoveVmSchedulingRule', (m) => ({ uuid: m['vmRule'] })),
+  stop('DeleteVmSchedulingRuleGroup', (m) => ({ uuid: m['vmGroup'] })),
+  stop('DeleteHostSchedulingRuleGroup', (m) => ({ uuid: m['hostGroup'] })),
+]
+
 const ratio = { category: 'host', name: 'cpu.overProvisioning.ratio' }
 const ofZone = (m: Made) => ({ ...ratio, resourceUuid: m['zone'] })
+/** of a template that every site has */
+const lab = { templateUuid: configTemplates[1]!.uuid }
 const settings: Stop[] = [
   stop('QueryGlobalConfig'),
   stop('GetGlobalConfigOptions', ratio),
@@ -90,6 +123,12 @@ const settings: Stop[] = [
   stop('GetResourceConfigs', (m) => ({ category: 'host', resourceUuid: m['zone'], names: [ratio.name] })),
   stop('QueryResourceConfig'),
   stop('DeleteResourceConfig', ofZone),
+  stop('QueryGlobalConfigTemplate'),
+  stop('QueryTemplateConfig'),
+  stop('UpdateTemplateConfig', { ...ratio, ...lab, value: '12' }),
+  stop('ApplyTemplateConfig', lab),
+  stop('RevertTemplateConfig', lab),
+  stop('ResetTemplateConfig', lab),
   stop('ResetGlobalConfig'),
 ]
 

@@ -18,6 +18,7 @@ const people: Stop[] = [
   stop('QueryUser', (m) => ({ uuid: at(m, 'user') })),
   stop('UpdateUser', (m) => ({ uuid: at(m, 'user'), description: 'seen on the tour' })),
   stop('LogInByUser', { accountUuid: ADMIN_ACCOUNT, userName: 'guide', password }),
+  stop('UnlockIdentity', { resourceName: 'guide', loginType: 'user' }),
   stop('GetLoginProcedures', { username: 'guide', loginType: 'user' }),
   stop('LogIn', { username: 'guide', password, loginType: 'user', properties: { accountName: 'admin' } }),
   stop('CreateUserGroup', { name: 'guides' }, 'group'),
@@ -52,6 +53,10 @@ const policies: Stop[] = [
 ]
 
 const sharing: Stop[] = [
+  stop('AddAccessControlRule', { name: 'nobody', rule: '192.0.2.1, 198.51.100.0/24', controlStrategy: 'Deny' }, 'accessRule'),
+  stop('UpdateAccessControlRule', (m) => ({ uuid: at(m, 'accessRule'), rule: '192.0.2.1-192.0.2.9' })),
+  stop('QueryAccessControlRule'),
+  stop('DeleteAccessControlRule', (m) => ({ uuid: at(m, 'accessRule') })),
   stop('QueryQuota'),
   stop('UpdateQuota', (m) => ({ identityUuid: at(m, 'tenant'), name: 'vm.num', value: 30 })),
   stop('GetAccountQuotaUsage', (m) => ({ uuid: at(m, 'tenant') })),

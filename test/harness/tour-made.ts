@@ -3,6 +3,7 @@ import type { Row } from '@skerry/contract'
 import type { SmallSite } from './small-site.ts'
 import { putUserImage, putUserIso } from './small-world.ts'
 import { type Made, outward } from './tour.ts'
+import { noteRule } from './tour-security.ts'
 import { newUuid } from './zstack-client.ts'
 
 /** @param site one with `tourServers()` */
@@ -11,12 +12,16 @@ export async function makeByTour(site: SmallSite): Promise<Made> {
   await putUserImage(site)
   putUserIso(site)
   for (const { api, params, keep } of outward) {
-    const inventory = (await site.client.call(api, params(made)))['inventory'] as Row | undefined
+    const answer = await site.client.call(api, params(made))
+    const inventory = answer['inventory'] as Row | undefined
+    noteRule(made, answer)
     if (keep && inventory) made[keep] = inventory['uuid'] as string
     if (keep !== 'vm') continue
     made['volume'] = inventory!['rootVolumeUuid'] as string
     made['nic'] = (inventory!['vmNics'] as Row[])[0]!['uuid'] as string
     made['secondL3'] = made['l3']!
+    made['thirdL3'] = made['l3']!
+    made['formerIp'] = ((inventory!['vmNics'] as Row[])[0]!['usedIps'] as Row[])[0]!['uuid'] as string
   }
   made['session'] = newUuid()
   return made

@@ -3,9 +3,13 @@ import { FakeSftp } from '@skerry/agent-storage'
 import { ADMIN_ACCOUNT, type Row, VROUTER_PROVIDER } from '@skerry/contract'
 import { MANAGEMENT_IP } from './small-site.ts'
 import { IMAGE_FILE, ISO_FILE } from './small-world.ts'
-import { asks, engine, group, groups, keys, schedule, webhooks } from './tour-engine.ts'
+import { asks, engine, group, groups, keys, schedule, scheduling, schedulingGroups, webhooks } from './tour-engine.ts'
 import { identity } from './tour-identity.ts'
+import { vlans, vxlans } from './tour-l2.ts'
+import { cards, free, ranges, settings } from './tour-networks.ts'
+import { guarded, securityBack, securityGroups } from './tour-security.ts'
 import { lookAfter, type Made, type Stop, stop } from './tour-stop.ts'
+import { reached, vips, vipsBack } from './tour-vip.ts'
 import { sha512 } from './zstack-client.ts'
 
 export type { Made, Stop } from './tour-stop.ts'
@@ -108,37 +112,22 @@ const networks: Stop[] = [
   stop('CreateL2NoVlanNetwork', (m) => ({ name: 'l2', zoneUuid: m['zone'], physicalInterface: 'none' }), 'l2'),
   stop('AttachL2NetworkToCluster', (m) => ({ l2NetworkUuid: m['l2'], clusterUuid: m['cluster'] })),
   ...lookAfter('L2Network', 'l2', { state: false }),
+  ...vlans,
+  ...vxlans,
   stop('CreateL3Network', (m) => ({ name: 'l3', l2NetworkUuid: m['l2'], dnsDomain: 'site.test', system: false }), 'l3'),
   ...lookAfter('L3Network', 'l3'),
-  stop(
-    'AddIpRange',
-    (m) => ({
-      name: 'few',
-      l3NetworkUuid: m['l3'],
-      startIp: '10.0.0.10',
-      endIp: '10.0.0.20',
-      netmask: '255.255.255.0',
-      gateway: '10.0.0.1',
-    }),
-    'few',
-  ),
-  ...lookAfter('IpRange', 'few', { state: false }),
-  stop('DeleteIpRange', (m) => ({ uuid: m['few'], deleteMode: 'Permissive' })),
-  stop('AddIpRangeByNetworkCidr', (m) => ({ name: 'all', l3NetworkUuid: m['l3'], networkCidr: '10.0.0.0/24' }), 'range'),
-  stop('AddDnsToL3Network', (m) => ({ l3NetworkUuid: m['l3'], dns: '9.9.9.9' })),
-  stop('RemoveDnsFromL3Network', (m) => ({ l3NetworkUuid: m['l3'], dns: '9.9.9.9' })),
+  ...ranges,
   stop('AttachNetworkServiceToL3Network', (m) => ({
     l3NetworkUuid: m['l3'],
     networkServices: { [VROUTER_PROVIDER]: ['DHCP', 'DNS', 'SNAT'] },
   })),
   stop('GetNetworkServiceTypes'),
-  stop('GetFreeIp', (m) => ({ l3NetworkUuid: m['l3'], limit: 3 })),
-  stop('GetFreeIpOfL3Network', (m) => ({ l3NetworkUuid: m['l3'], limit: 3 })),
-  stop('GetFreeIpOfIpRange', (m) => ({ ipRangeUuid: m['range'], limit: 3 })),
+  ...settings,
+  ...securityGroups,
+  ...vips,
+  ...free,
   stop('GetCandidateClustersForAttachingL2Network', (m) => ({ l2NetworkUuid: m['l2'], limit: 3 })),
   stop('GetCandidateL2NetworksForAttachingCluster', (m) => ({ clusterUuid: m['cluster'] })),
-  stop('GetIpAddressCapacity', (m) => ({ l3NetworkUuids: [m['l3']] })),
-  stop('CheckIpAvailability', (m) => ({ l3NetworkUuid: m['l3'], ip: '10.0.0.50', arpCheck: false })),
 ]
 
 /** What a guest is told: said, read and taken back. */
@@ -154,6 +143,7 @@ const guests: Stop[] = [
   stop('CreateDiskOffering', { name: 'disk', diskSize: 128 * MIB }, 'disk'),
   ...lookAfter('DiskOffering', 'disk'),
   group,
+  ...schedulingGroups,
   stop('CreateDataVolume', (m) => ({ name: 'data', diskOfferingUuid: m['disk'] }), 'data'),
   ...['disable', 'enable'].map((stateEvent) => stop('ChangeVolumeState', (m) => ({ uuid: m['data'], stateEvent }))),
   stop(
@@ -172,6 +162,8 @@ const guests: Stop[] = [
   ...lookAfter('VmInstance', 'vm', { state: false }),
   ...['first', 'second'].map((name) => stop('CreateVolumeSnapshot', (m) => ({ volumeUuid: m['volume'], name }), name)),
   stop('QueryVmNic'),
+  ...guarded,
+  ...reached,
   ...lookAfter('VolumeSnapshot', 'first', { state: false }),
   stop('QueryVolumeSnapshotTree'),
   stop('GetVolumeSnapshotSize', (m) => ({ uuid: m['first'] })),
@@ -200,6 +192,7 @@ const guests: Stop[] = [
   ...schedule,
   ...asks,
   ...groups,
+  ...scheduling,
   stop('RequestConsoleAccess', (m) => ({ vmInstanceUuid: m['vm'] })),
   stop('RebootVmInstance', (m) => ({ uuid: m['vm'] })),
   ...['Pause', 'Resume'].map((verb) => stop(`${verb}VmInstance`, (m) => ({ uuid: m['vm'] }))),
@@ -212,6 +205,7 @@ const guests: Stop[] = [
   stop('CreateL3Network', (m) => ({ name: 'second', l2NetworkUuid: m['l2'] }), 'secondL3'),
   stop('AddIpRangeByNetworkCidr', (m) => ({ name: 'second', l3NetworkUuid: m['secondL3'], networkCidr: '10.1.0.0/24' })),
   stop('AttachL3NetworkToVm', (m) => ({ vmInstanceUuid: m['vm'], l3NetworkUuid: m['secondL3'] })),
+  ...cards.whileOn,
   stop('DetachL3NetworkFromVm', (m) => ({ vmNicUuid: m['nic'] })),
   stop('DeleteL3Network', (m) => ({ uuid: m['secondL3'] })),
   stop('GetVmAttachableL3Network', (m) => ({ vmInstanceUuid: m['vm'] })),
@@ -220,6 +214,7 @@ const guests: Stop[] = [
   stop('GetVolumeQos', (m) => ({ uuid: m['volume'] })),
   stop('DeleteVolumeQos', (m) => ({ uuid: m['volume'], mode: 'all' })),
   stop('StopVmInstance', (m) => ({ uuid: m['vm'], type: 'cold' })),
+  ...cards.whileOff,
   stop('GetVmStartingCandidateClustersHosts', (m) => ({ uuid: m['vm'] })),
   stop('ChangeInstanceOffering', (m) => ({ vmInstanceUuid: m['vm'], instanceOfferingUuid: m['offering'] })),
   stop('RevertVolumeFromSnapshot', (m) => ({ uuid: m['second'] })),
@@ -247,6 +242,8 @@ const calls: Stop[] = [
 ]
 
 const wayBack: Stop[] = [
+  ...securityBack,
+  ...vipsBack,
   stop('DeleteImage', (m) => ({ uuid: m['image'] })),
   stop('RecoverImage', (m) => ({ imageUuid: m['image'] })),
   stop('DeleteImage', (m) => ({ uuid: m['image'] })),

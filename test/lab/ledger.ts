@@ -1,21 +1,16 @@
 /** An agent's ledger on the lab's disk: what its writer said is durable, and whether it is there after the next start. */
 import { join } from 'node:path'
 import { type Lab, type LabProcess, SHARE } from '@skerry/testkit'
-import { build } from 'tsup'
 import { until } from '../harness/site.ts'
+import { bundleProgram } from './bundle.ts'
 import { SLOW_MS, STATE } from './lab-site.ts'
 
 const DIR = join(STATE, 'ledger')
-const PROGRAM = 'ledger.mjs'
-const REQUIRE = `import { createRequire as r } from 'node:module'; const require = r(import.meta.url)`
+const PROGRAM = 'ledger-program.mjs'
 
-/** Bundles the lab's program into a folder: there it starts without reading hundreds of files. */
+/** Bundles the lab's program into a folder. */
 export async function buildLedgerProgram(dir: string): Promise<void> {
-  await build({
-    ...{ entry: { ledger: join(import.meta.dirname, 'ledger-program.ts') }, outDir: dir, config: false, silent: true },
-    ...{ format: 'esm', target: 'node20', platform: 'node', noExternal: [/./], splitting: false },
-    ...{ outExtension: () => ({ js: '.mjs' }), banner: { js: REQUIRE }, removeNodeProtocol: false },
-  })
+  await bundleProgram(dir, join(import.meta.dirname, 'ledger-program.ts'))
 }
 
 type Step = 'vm' | 'fact' | 'together' | 'epoch' | 'receipt'

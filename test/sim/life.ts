@@ -5,7 +5,8 @@
 import type { Timers } from '@skerry/bus'
 import type { Scheduler } from './scheduler.ts'
 
-const never = new Promise<never>(() => undefined)
+/** Another one each time: one for all would keep whatever waited for it, history by history. */
+const never = () => new Promise<never>(() => undefined)
 
 export class Life implements Timers {
   #alive = true
@@ -56,7 +57,7 @@ export class Life implements Timers {
   #method(target: object, method: (...args: unknown[]) => unknown): unknown {
     return (...args: unknown[]) => {
       if (++this.calls >= this.diesAt) this.kill()
-      if (!this.#alive) return never
+      if (!this.#alive) return never()
       const made = method.apply(
         target,
         args.map((arg) => (typeof arg === 'function' ? this.#heard(arg as never) : arg)),

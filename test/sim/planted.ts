@@ -136,8 +136,8 @@ export const plantedBugs: readonly Planted[] = [
   }),
   planted('room-kept', 'a guest that was stopped still takes up its host', {
     file: 'controller/src/workflows/vm.stop.ts',
-    from: 'ops: [...moved.ops, ...left.ops] } }',
-    to: 'ops: moved.ops } }',
+    from: 'ops: [...moved.ops, ...left.ops, ...dropFormer(',
+    to: 'ops: [...moved.ops, ...dropFormer(',
   }),
   planted(
     'unknown-deleted',
@@ -154,6 +154,11 @@ export const plantedBugs: readonly Planted[] = [
       to: '(uuid) => !this.#of(module).want.some((w) => w.uuid === uuid))',
     },
   ),
+  planted('volume-twice', 'a volume is given to a guest while another one has it', {
+    file: 'controller/src/workflows/volume.attach.ts',
+    from: 'if (holder !== null)\n',
+    to: 'if (holder === vmUuid)\n',
+  }),
   planted('repeat-refused', 'a call that came twice at once is answered as refused, and is carried out', {
     file: 'controller/src/engine/conditional.ts',
     from: 'if (jobUuid !== undefined && refused ===',

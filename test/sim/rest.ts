@@ -20,7 +20,7 @@ export async function atRest(site: SimSite): Promise<string[]> {
     if (agent['status'] !== 'Connected') found.push(`agent ${uuid} is ${agent['status']}`)
   for (const [uuid, host] of rowsOf(graph, 'host'))
     if (host['status'] !== 'Connected') found.push(`host ${uuid} is ${host['status']}`)
-  for (const [uuid] of rowsOf(graph, 'orphan')) found.push(`orphan ${uuid}`)
+  for (const [uuid, orphan] of rowsOf(graph, 'orphan')) found.push(`orphan ${uuid}: ${JSON.stringify(orphan)}`)
   found.push(...guests(site, graph), ...leftOver(graph))
   if (found.length > 0) return found
   for (const host of hostsOf(site, graph)) found.push(...(await digests(site, graph, host)))

@@ -1,11 +1,12 @@
 /** The simulation in processes of its own: what it takes from Node (`ambient.ts`) can't be taken from who started it. */
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { bundle } from './bundle.ts'
 import type { History } from './history.ts'
+import { whenLeaving } from './leaving.ts'
 import type { Planted } from './planted.ts'
 
 /** Within so many seeds each planted bug must be found. */
@@ -26,12 +27,15 @@ export interface Run {
 
 /** Seeds as they come, from a bundle of the tree as it is, or with a bug in it. Throws when a process ends before its time. */
 export async function* found(run: Run, bug?: Planted): AsyncGenerator<Found> {
-  const folder = await mkdtemp(join(tmpdir(), 'skerry-simulation-'))
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-simulation-'))
+  const clean = () => rmSync(folder, { recursive: true, force: true })
+  const staying = whenLeaving(clean)
   try {
     const file = await bundle(folder, bug?.patches)
     yield* merged(shares(run).map((share) => seedsOf(file, run, share)))
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    clean()
+    staying()
   }
 }
 
@@ -56,6 +60,7 @@ async function* seedsOf(file: string, { trace, untilWrong }: Run, { from, count 
   const flags = [...(trace ? ['--trace'] : []), ...(untilWrong ? ['--until'] : [])]
   const argv = ['--enable-source-maps', file, '--from', String(from), '--seeds', String(count), ...flags]
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const gone = whenLeaving(() => child.kill())
   const complaints: Buffer[] = []
   child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk))
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
@@ -65,6 +70,7 @@ async function* seedsOf(file: string, { trace, untilWrong }: Run, { from, count 
     if (code !== 0) throw new Error(`the simulation from seed ${from} on ended with ${code}: ${Buffer.concat(complaints)}`)
   } finally {
     child.kill()
+    gone()
   }
 }
 

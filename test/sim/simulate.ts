@@ -1,5 +1,6 @@
 /** `scripts/simulate`: bundles the simulation, runs it in processes of its own, and tells what they found. */
 import { parseArgs } from 'node:util'
+import { leaveOnSignals } from './leaving.ts'
 import { plantedBugs } from './planted.ts'
 import { type Found, findPlanted, found, SEEDS_A_BUG } from './run.ts'
 
@@ -58,4 +59,5 @@ async function seeds(): Promise<boolean> {
   return total.wrong.length === 0 && total.seeds === count
 }
 
+leaveOnSignals()
 process.exitCode = (await (values.planted ? planted() : seeds())) ? 0 : 1

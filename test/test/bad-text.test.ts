@@ -35,11 +35,16 @@ const FREE = new Set([
   'sealKey',
   'deleteMode',
   'search',
+  // of the VMs whose cards are listed
+  'vmName',
   'reason',
   'userName',
   'identity',
   'opaque',
   'apiName',
+  // whoever is unlocked, and kinds of runs that are counted: there need be none
+  'resourceName',
+  'schedulerJobTypes',
   // programs: what is wrong with one is told by its line
   'zql',
   'script',

@@ -2,21 +2,28 @@
  * Wild requests from a seed to a whole site, over HTTP and a real nats-server: each is answered in its dialect and none as a defect,
  * refusals change nothing, nothing holds the loop, and memory comes back. More of them: `scripts/fuzz`.
  */
+import { spawn } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { requireOrSkip } from '@skerry/testkit'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { requestOf } from '../fuzz/generate.ts'
 import type { Ground } from '../fuzz/ground.ts'
 import { wrongWith } from '../fuzz/judge.ts'
 import { asCommand, type FuzzRequest, type HttpRequest, type Reply } from '../fuzz/request.ts'
 import { fuzz } from '../fuzz/run.ts'
+import { root } from '../sim/bundle.ts'
 
-const REQUESTS = 10_000
-const WARM_UP = 5_000
+const REQUESTS = 100_000
+const WARM_UP = 20_000
 const MINUTE = 60_000
 
 const ground: Ground = {
   made: { zone: 'a'.repeat(32), vm: 'b'.repeat(32) },
   callers: { admin: '1'.repeat(32), tenant: '2'.repeat(32), ended: '3'.repeat(32) },
+  key: { AccessKeyID: 'id', AccessKeySecret: 'secret' },
+  upload: '/uploads/token',
 }
 
 test('a number of a seed is the same request whatever was made before', () => {
@@ -32,7 +39,20 @@ test('every door and every API is visited', () => {
     const request = requestOf(ground, 1, number)
     seen.add(request.kind === 'http' ? request.dialect : request.kind).add(request.about)
   }
-  for (const one of ['zstack', 'own', 'fixed', 'nats', 'bytes', 'login', 'upload', 'CreateVmInstance', 'ZQLQuery', 'QueryZone'])
+  for (const one of [
+    'zstack',
+    'own',
+    'fixed',
+    'nats',
+    'bytes',
+    'login',
+    'upload',
+    'stream',
+    'backup',
+    'CreateVmInstance',
+    'ZQLQuery',
+    'QueryZone',
+  ])
     expect(seen).toContain(one)
 })
 
@@ -89,4 +109,52 @@ describe.runIf(requireOrSkip('wild requests to a site', { programs: ['nats-serve
     expect(output).toMatch(/: 0 problems\n$/)
     expect(code).toBe(0)
   })
+
+  test('that keeps something of each request is found by its memory', { timeout: 10 * MINUTE }, async () => {
+    const leak = {
+      file: 'controller/src/http/jobs.ts',
+      from: 'this.jobs.set(uuid, error)',
+      to: 'this.jobs.set(uuid, Object.assign(error, { kept: Buffer.alloc(65_536) }))',
+    }
+    const { code, output } = await fuzz(['--requests', '3000', '--warm', '1000', '--seed', '1'], { patches: [leak] })
+    expect(output).toMatch(/memory: \d+ MiB were kept/)
+    expect(output).toMatch(/: 1 problems\n$/)
+    expect(code).toBe(1)
+  })
+
+  test('goes with a run that is ended by a signal, and leaves nothing behind', { timeout: 10 * MINUTE }, async () => {
+    await Promise.all((['SIGTERM', 'SIGINT'] as const).map(leavesNothing))
+  })
 })
+
+/** In a folder for temporary files of its own, which also tells its processes from others. */
+async function leavesNothing(signal: NodeJS.Signals): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'skerry-fuzz-signal-'))
+  try {
+    const argv = ['--import', 'tsx', 'test/fuzz/main.ts', '--progress']
+    const run = spawn(process.execPath, argv, {
+      cwd: root,
+      env: { ...process.env, TMPDIR: folder },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    for (const stream of [run.stdout, run.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+    const ended = new Promise((resolve) => run.once('close', resolve))
+    await vi.waitFor(() => expect(output).toContain('the site is there'), { timeout: 5 * MINUTE, interval: 50 })
+    expect(await processesOf(folder)).toHaveLength(3)
+    run.kill(signal)
+    await ended
+    await vi.waitFor(async () => expect(await processesOf(folder)).toEqual([]), { interval: 50 })
+    expect((await readdir(folder)).filter((name) => name.startsWith('skerry-'))).toEqual([])
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Command lines that name something in this folder. */
+async function processesOf(folder: string): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  // One that ends meanwhile is none.
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+  return lines.filter((line) => line.includes(folder))
+}

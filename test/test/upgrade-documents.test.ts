@@ -22,8 +22,8 @@ const nextVersions: DocumentVersions = { schemaOf: (noun) => (noun === 'vm' ? ne
 function projectFirmware(): () => void {
   const projection = projections.find(({ noun }) => noun === 'vm')! as { spec: (typeof projections)[number]['spec'] }
   const before = projection.spec
-  projection.spec = (graph, uuid) => {
-    const spec = before(graph, uuid)
+  projection.spec = (graph, uuid, agentUuid) => {
+    const spec = before(graph, uuid, agentUuid)
     return { ...spec, firmware: wantsUefi(graph.get('vmInstance', uuid)?.['name']) ? 'uefi' : 'bios' }
   }
   return () => void (projection.spec = before)

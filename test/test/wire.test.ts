@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SmallSite, startSmallSite } from '../harness/small-site.ts'
 import { putUserImage, putUserIso } from '../harness/small-world.ts'
 import { type Made, type Stop, tour, tourServers } from '../harness/tour.ts'
+import { noteRule } from '../harness/tour-security.ts'
 import { reference, wrongSchema, wrongTypes, wrongValues } from '../harness/wire-form.ts'
 import { type Answer, apiNamed } from '../harness/zstack-client.ts'
 
@@ -49,6 +50,10 @@ async function go({ api, params, keep }: Stop): Promise<string[]> {
   if (api === 'CreateVmInstance' && inventory) made['volume'] = inventory['rootVolumeUuid'] as string
   const nic = (inventory?.['vmNics'] as Row[] | undefined)?.at(-1)
   if (nic) made['nic'] = nic['uuid'] as string
+  const listed = last.body?.['inventories']
+  const former = Array.isArray(listed) ? (listed as Row[]).find((row) => row['usedFor'] === 'Former') : undefined
+  if (former) made['formerIp'] = former['uuid'] as string
+  noteRule(made, last.body ?? {})
   made['job'] = jobUuid
   return [...wrongAcceptance(api, first, jobUuid), ...faults(api, last)]
 }

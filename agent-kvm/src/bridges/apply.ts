@@ -16,6 +16,14 @@ export async function applyBridge({ host, memory }: BridgePorts, change: BridgeC
       return host.bridge.attachNic(change.name, change.nic)
     case 'plug':
       return host.bridge.addPort(change.name, change.tap)
+    case 'tap-mtu':
+      return host.ip.at().links.set(change.tap, { mtu: change.mtu })
+    case 'uplink':
+      return host.bridge.makeUplink(change.name, change.link)
+    case 'flood':
+      return flood({ host, memory }, change)
+    case 'unlink':
+      return host.bridge.remove(change.link)
     case 'detach':
       return host.bridge.removePort(change.name, change.nic)
     case 'remove':
@@ -23,6 +31,13 @@ export async function applyBridge({ host, memory }: BridgePorts, change: BridgeC
     case 'remember':
       return memory.setFacts('bridge', uuid, toFacts(change.facts))
   }
+}
+
+/** Those that are too many go first: nothing is sent to a host that is none of the network's any more. */
+async function flood({ host }: BridgePorts, { link, add, del }: Extract<BridgeChange, { op: 'flood' }>): Promise<void> {
+  const port = host.ip.at().flood
+  for (const peer of del) await port.del(link, peer)
+  for (const peer of add) await port.add(link, peer)
 }
 
 /** The host must have no address in a guests' network, not even a link-local one that it gave itself. */

@@ -1,8 +1,9 @@
 /** The bridges that are ours, and what stands where a wanted one should be. */
-import { type kvmDesired, SkerryError } from '@skerry/contract'
+import { bridgeName, type kvmDesired, SkerryError } from '@skerry/contract'
 import { type Host, type Link, ownerOf } from '@skerry/host'
 import type { PlanContext, Wanted } from '@skerry/reconcile'
 import type { MemoryPort } from '../memory.ts'
+import { type Carrier, type OwnLink, ownersOfUplinks, ownLinks, seeCarrier } from './uplink.ts'
 
 export interface SeenBridge {
   /** L2 network. */
@@ -18,8 +19,14 @@ export interface SeenBridge {
   uplink: { name: string; there: { master: string | null; addresses: string[] } | null } | null
   /** The NIC that we made a port of it. */
   attached: string | null
+  /** Uplinks that were made for it, wanted or not; absent: none. */
+  own?: OwnLink[]
+  /** Where its VLAN is to be; absent: it wants none. */
+  carrier?: Carrier
   /** Taps of wanted guests that belong on it and on no other: their bridge was removed under them. */
   loose?: string[]
+  /** Taps of wanted guests on it whose packets have another size than its own are wanted to have. */
+  unequal?: string[]
   /** Interfaces that could be an uplink; only listed when the wanted one is missing. */
   interfaces: string[]
 }
@@ -40,7 +47,9 @@ interface Looked {
 export async function observeBridges(ports: BridgePorts, context: PlanContext): Promise<SeenBridge[]> {
   const scope = ports.host.ip.at()
   const wanted = context.wantedOf('bridge') as readonly Wanted<kvmDesired.BridgeSpec>[]
-  const needsAddresses = wanted.some((w) => w.spec.physicalInterface !== null)
+  const needsAddresses = wanted.some(
+    (w) => w.spec.vxlan !== undefined || (w.spec.physicalInterface !== null && w.spec.vlan === undefined),
+  )
   const guests = context.wantedOf('vm') as readonly Wanted<kvmDesired.VmSpec>[]
   const looked: Looked = {
     links: await scope.links.list(),
@@ -49,7 +58,8 @@ export async function observeBridges(ports: BridgePorts, context: PlanContext): 
   }
   const seen = wanted.map(({ uuid, spec }) => seeWanted({ uuid, spec }, looked, ports))
   const known = new Set(wanted.map((w) => w.uuid))
-  const marked = new Set(looked.links.filter(isOurs).map((link) => ownerOf(link.alias) as string))
+  const ours = looked.links.filter(isOurs).map((link) => ownerOf(link.alias) as string)
+  const marked = new Set([...ours, ...ownersOfUplinks(looked.links)])
   for (const uuid of marked) if (!known.has(uuid)) seen.push(seeUnwanted(uuid, looked, ports))
   return Promise.all(seen)
 }
@@ -66,27 +76,47 @@ async function seeWanted(
   const named = looked.links.find((link) => link.name === spec.name)
   const marked = marksOf(uuid, looked)
   const ours = marked.find((link) => link.name === spec.name)
-  const uplink = spec.physicalInterface === null ? null : seeUplink(spec.physicalInterface, looked)
+  const carrier = seeCarrier(uuid, spec, looked)
+  const uplink = spec.physicalInterface === null || carrier ? null : seeUplink(spec.physicalInterface, looked)
   const loose = looked.links.filter((link) => looked.taps.get(link.name) === spec.name && link.master === null)
+  const unequal = looked.links.filter((link) => looked.taps.get(link.name) === spec.name && link.mtu !== (spec.mtu ?? link.mtu))
   return {
     uuid,
     name: spec.name,
+    ...(unequal.length > 0 ? { unequal: unequal.map((link) => link.name).sort() } : {}),
     ...(loose.length > 0 ? { loose: loose.map((link) => link.name).sort() } : {}),
     there: ours ? await stateOf(ours, looked, ports.host) : null,
     strays: marked.filter((link) => link !== ours).map((link) => link.name),
     foreign: named && !ours ? { kind: named.kind } : null,
     uplink,
     attached: attachedOf(uuid, ports),
-    interfaces: uplink && !uplink.there ? candidates(looked) : [],
+    ...(await ownOf(uuid, looked, ports)),
+    ...(carrier ? { carrier } : {}),
+    interfaces: (uplink && !uplink.there) || (carrier && !carrier.there) ? candidates(looked) : [],
   }
 }
 
-/** Buried or unknown: the first bridge with the mark stands for all of them. */
+async function ownOf(uuid: string, { links }: Looked, { host }: BridgePorts): Promise<Pick<SeenBridge, 'own'>> {
+  const own = ownLinks(uuid, links)
+  for (const { name, vxlan } of own) if (vxlan) vxlan.peers = await host.ip.at().flood.list(name)
+  return own.length > 0 ? { own } : {}
+}
+
+/** Buried or unknown: the first bridge with the mark stands for all of them. Of one whose bridge was removed by hand, uplinks are left. */
 async function seeUnwanted(uuid: string, looked: Looked, ports: BridgePorts): Promise<SeenBridge> {
-  const [first, ...rest] = marksOf(uuid, looked) as [Link, ...Link[]]
-  const there = await stateOf(first, looked, ports.host)
+  const [first, ...rest] = marksOf(uuid, looked)
+  const there = first ? await stateOf(first, looked, ports.host) : null
   const strays = rest.map((link) => link.name)
-  return { uuid, name: first.name, there, strays, foreign: null, uplink: null, attached: attachedOf(uuid, ports), interfaces: [] }
+  const none = { foreign: null, uplink: null, interfaces: [] }
+  return {
+    uuid,
+    name: first?.name ?? bridgeName(uuid),
+    there,
+    strays,
+    ...none,
+    attached: attachedOf(uuid, ports),
+    ...(await ownOf(uuid, looked, ports)),
+  }
 }
 
 function attachedOf(uuid: string, { memory }: BridgePorts): string | null {
@@ -125,4 +155,5 @@ function seeUplink(name: string, { links, addresses }: Looked): NonNullable<Seen
 const candidates = ({ links }: Looked): string[] =>
   links
     .filter((link) => link.name !== 'lo' && link.kind !== 'bridge' && link.kind !== 'tun' && !link.name.startsWith('sk'))
+    .filter((link) => ownerOf(link.alias) === null)
     .map((link) => link.name)

@@ -3,9 +3,11 @@
  * host off. A bridge is removed only when nothing but the uplink that we attached is left in it.
  */
 import { type kvmDesired, SkerryError, toErrorBody } from '@skerry/contract'
+import type { UplinkSpec } from '@skerry/host'
 import type { Change, PlanContext, Report, Wanted } from '@skerry/reconcile'
 import type { Patch } from '../memory.ts'
 import type { SeenBridge } from './observe.ts'
+import { floodChange, hindrance, isRight, isThat, wantedUplink } from './uplink.ts'
 
 export type BridgeChange = Change &
   (
@@ -14,6 +16,10 @@ export type BridgeChange = Change &
     | { op: 'ipv6-off'; name: string }
     | { op: 'attach' | 'detach'; name: string; nic: string }
     | { op: 'plug'; name: string; tap: string }
+    | { op: 'tap-mtu'; name: string; tap: string; mtu: number }
+    | { op: 'uplink'; name: string; link: UplinkSpec }
+    | { op: 'unlink'; name: string; link: string }
+    | { op: 'flood'; name: string; link: string; add: string[]; del: string[] }
     | { op: 'remove'; name: string }
     | { op: 'remember'; facts: Patch }
   )
@@ -29,8 +35,9 @@ export function planBridges(want: readonly Want[], have: readonly SeenBridge[], 
   return [...buried, ...made]
 }
 
-/** Ports that keep a bridge alive: all but our uplink. */
-export const keepers = (seen: SeenBridge): string[] => (seen.there?.ports ?? []).filter((port) => port !== seen.attached)
+/** Ports that keep a bridge alive: all but our uplinks. */
+export const keepers = (seen: SeenBridge): string[] =>
+  (seen.there?.ports ?? []).filter((port) => port !== seen.attached && !seen.own?.some((own) => own.name === port))
 
 function bury(seen: SeenBridge): BridgeChange[] {
   const { uuid, name } = seen
@@ -39,6 +46,7 @@ function bury(seen: SeenBridge): BridgeChange[] {
   return [
     ...detach.map((nic): BridgeChange => ({ uuid, op: 'detach', name, nic })),
     ...(seen.attached === null ? [] : [forget(uuid)]),
+    ...(seen.own ?? []).map((own): BridgeChange => ({ uuid, op: 'unlink', name, link: own.name })),
     ...[...(seen.there ? [name] : []), ...seen.strays].map((stray): BridgeChange => ({ uuid, op: 'remove', name: stray })),
   ]
 }
@@ -46,7 +54,9 @@ function bury(seen: SeenBridge): BridgeChange[] {
 const forget = (uuid: string): BridgeChange => ({ uuid, op: 'remember', facts: { uplink: null } })
 
 function make({ uuid, spec }: Want, seen: SeenBridge): BridgeChange[] {
-  const { name, mtu, physicalInterface: nic } = spec
+  const { name, mtu } = spec
+  const link = wantedUplink(uuid, spec, seen.carrier)
+  const nic = link ? null : spec.physicalInterface
   const { there, attached } = seen
   const changes: BridgeChange[] = seen.strays.map((stray) => ({ uuid, op: 'remove', name: stray }))
   if (!there) changes.push({ uuid, op: 'create', name, mtu })
@@ -56,10 +66,16 @@ function make({ uuid, spec }: Want, seen: SeenBridge): BridgeChange[] {
   }
   if (!there?.ipv6Off) changes.push({ uuid, op: 'ipv6-off', name })
   for (const tap of seen.loose ?? []) changes.push({ uuid, op: 'plug', name, tap })
+  if (mtu !== null) for (const tap of seen.unequal ?? []) changes.push({ uuid, op: 'tap-mtu', name, tap, mtu })
   if (attached !== null && attached !== nic) {
     if (there?.ports.includes(attached)) changes.push({ uuid, op: 'detach', name, nic: attached })
     if (nic === null) changes.push(forget(uuid))
   }
+  for (const own of seen.own ?? []) if (!isThat(own, link)) changes.push({ uuid, op: 'unlink', name, link: own.name })
+  if (link && !seen.own?.some((own) => isRight(own, link, name))) changes.push({ uuid, op: 'uplink', name, link })
+  const own = seen.own?.find((one) => isThat(one, link))
+  const flood = link && spec.vxlan && floodChange(own?.vxlan?.peers ?? [], spec.vxlan.peers)
+  if (flood) changes.push({ uuid, op: 'flood', name, link: link.name, ...flood })
   if (nic === null) return changes
   // Remembered first: what we attached must be known as ours after a crash.
   if (attached !== nic) changes.push({ uuid, op: 'remember', facts: { uplink: nic } })
@@ -79,6 +95,8 @@ function obstacle(seen: SeenBridge): Report | undefined {
       }),
     )
   }
+  const hindered = seen.carrier && hindrance(seen.carrier, seen.interfaces)
+  if (hindered) return blocked(hindered.code === 'in-use' ? 'Refused' : 'Failed', hindered)
   if (!uplink || seen.there?.ports.includes(uplink.name)) return undefined
   const nic = uplink.name
   if (!uplink.there) {
@@ -122,6 +140,6 @@ export function reportBridge(want: Want | undefined, seen: SeenBridge | undefine
   if (why) return why
   return {
     condition: seen.there ? 'Ready' : 'Working',
-    observed: { name: seen.name, mtu: seen.there?.mtu ?? null, uplink: seen.attached },
+    observed: { name: seen.name, mtu: seen.there?.mtu ?? null, uplink: seen.attached ?? seen.own?.[0]?.name ?? null },
   }
 }

@@ -22,10 +22,11 @@ export function hostFacts({ host, libvirt, domainType }: FactsPorts) {
     reads: true,
     ...kvmCommands.facts,
     async run() {
-      const [known, info, bootId] = await Promise.all([
+      const [known, info, bootId, addresses] = await Promise.all([
         machine(),
         libvirt.call('hostInfo', {}, { timeoutMs: TIMEOUT_MS }),
         host.facts.bootId(),
+        host.ip.at().addresses.list(),
       ])
       return {
         cpuNum: known.cpuCount,
@@ -41,6 +42,9 @@ export function hostFacts({ host, libvirt, domainType }: FactsPorts) {
         qemuVersion: info.hypervisorVersion,
         domainType,
         bootId,
+        addresses: addresses
+          .filter(({ dev, cidr, scope }) => scope === 'global' && !cidr.includes(':') && !dev.startsWith('sk'))
+          .map(({ dev, cidr }) => ({ dev, cidr })),
       }
     },
   })

@@ -13,6 +13,7 @@ import {
 } from '@skerry/libvirt'
 import type { DesiredSource, PlanContext, Wanted } from '@skerry/reconcile'
 import type { MemoryPort } from '../memory.ts'
+import { guardedTaps } from '../security/observe.ts'
 import { ADOPTED, definitionHash, domainOf, type HostConfig } from './definition.ts'
 import { Layers } from './layers.ts'
 import { readVmMemory, type VmMemory, vmFolder } from './memory.ts'
@@ -70,6 +71,8 @@ export interface SeenVm {
   missingDisks: string[]
   /** Disks over which another file lies: writing into them would destroy that. Only looked for while it is off; absent: none. */
   coveredDisks?: readonly { path: string; over: string }[]
+  /** Taps of cards that are to be guarded and are not yet; absent: none. */
+  unguarded?: readonly string[]
   /** Files of seeds in its folder; absent: none. */
   seeds?: readonly string[]
   bootId: string
@@ -134,8 +137,10 @@ export class VmObserver {
     await this.#findPids([...ours.values()])
     const uuids = [...new Set([...wanted.keys(), ...ours.keys(), ...(await this.#seededOf(context.buried.keys()))])].sort()
     const layers = new Layers(this.#p.host.files)
+    const toGuard = [...wanted.values()].some(({ spec }) => spec.nics.some(({ guarded }) => guarded))
+    const guarded = toGuard ? await guardedTaps(this.#p) : new Set<string>()
     const seen = await Promise.all(
-      uuids.map((uuid) => this.#see(uuid, { row: ours.get(uuid), want: wanted.get(uuid), rows, context, layers })),
+      uuids.map((uuid) => this.#see(uuid, { row: ours.get(uuid), want: wanted.get(uuid), rows, context, layers, guarded })),
     )
     const told = new Set([...uuids, ...context.buried.keys()])
     const others = only ? [] : rows.filter((row) => !told.has(row.uuid))
@@ -170,13 +175,15 @@ export class VmObserver {
       rows: readonly DomainRow[]
       context: PlanContext
       layers: Layers
+      guarded: ReadonlySet<string>
     },
   ): Promise<SeenVm> {
-    const { row, want, rows, context, layers } = at
+    const { row, want, rows, context, layers, guarded } = at
     const memory = readVmMemory(this.#p.memory.facts('vm', uuid))
     const foreign = row ? undefined : rows.find((r) => r.uuid === uuid || r.name === domainName(uuid))
     const off = row?.id == null
     const seeds = await this.#seeds(uuid)
+    const unguarded = (want?.spec.nics ?? []).flatMap((nic) => (nic.guarded && !guarded.has(nic.tap) ? [nic.tap] : []))
     const covered = want && off ? await layers.over(want.spec.disks) : []
     return {
       uuid,
@@ -185,6 +192,7 @@ export class VmObserver {
       memory,
       missingDisks: want && off ? await this.#missing(want) : [],
       ...(covered.length > 0 ? { coveredDisks: covered } : {}),
+      ...(unguarded.length > 0 ? { unguarded } : {}),
       ...(seeds.length > 0 ? { seeds } : {}),
       bootId: context.bootId,
       atMs: this.#p.monotonicMs(),

@@ -162,6 +162,8 @@ function obstacle(config: HostConfig, want: Want, seen: SeenVm): Report | undefi
     )
     return { condition: 'Refused', observed: observedOf(want, seen), error: toErrorBody(error) }
   }
+  const open = openCard(config, want, seen)
+  if (open) return open
   const [covered] = seen.coveredDisks ?? []
   // A definition that names it is an invitation to start it by hand.
   const names = covered && seen.domain?.configHash !== definitionHash(domainOf(uuid, spec, config))
@@ -185,6 +187,20 @@ function obstacle(config: HostConfig, want: Want, seen: SeenVm): Report | undefi
     return { condition: 'Failed', observed: observedOf(want, seen), error: toErrorBody(error) }
   }
   return undefined
+}
+
+/** Open is worse than off: a card that nothing guards is given to no guest, neither at its start nor while it runs. */
+function openCard(config: HostConfig, want: Want, seen: SeenVm): Report | undefined {
+  const { uuid, spec } = want
+  const [tap] = seen.unguarded ?? []
+  if (tap === undefined) return undefined
+  const plugs = hotplugOf(domainOf(uuid, spec, config), seen).plugNics.some((nic) => seen.unguarded?.includes(nic.tap))
+  if (!plugs && !['start', 'restart'].includes(powerPlan(want, seen).step)) return undefined
+  const error = new SkerryError('nic-unguarded', `the card ${tap} of this VM is not guarded by its security groups yet`, {
+    uuid,
+    taps: seen.unguarded,
+  })
+  return { condition: 'Failed', observed: observedOf(want, seen), error: toErrorBody(error) }
 }
 
 export function reportVm(config: HostConfig, want: Want | undefined, seen: SeenVm | undefined): Report {

@@ -43,8 +43,8 @@ export class HostsWriter {
   apply(change: LeaseChange): Promise<void> {
     const next = this.#waiting.get(change.router) ?? this.#begin(change.router)
     if (change.op === 'host.put') {
-      const { uuid, mac, ip, hostname } = change
-      next.put.set(uuid, { uuid, mac, ip, hostname })
+      const { uuid, mac, ip, ip6, hostname } = change
+      next.put.set(uuid, { uuid, mac, ip, ip6, hostname })
     } else {
       next.put.delete(change.uuid)
       next.remove.add(change.uuid)

@@ -1,5 +1,5 @@
 /** Reads routers' folders: hosts, names, leases. Parses only what has changed since the last look: five thousand lines take a while. */
-import { type DnsmasqLease, dnsmasqFiles, type Files, parseLeases } from '@skerry/host'
+import { type DnsmasqLease, type DnsmasqLease6, dnsmasqFiles, type Files, parseLeases, parseLeases6 } from '@skerry/host'
 import { hostsDigest } from '../routers/service.ts'
 import { type HostLine, parseHosts } from './hosts-file.ts'
 
@@ -9,8 +9,9 @@ export interface FolderView {
   names: string
   lines: readonly HostLine[]
   leases: readonly DnsmasqLease[]
-  /** Leased to a MAC that no line gives this address. */
-  stale: readonly DnsmasqLease[]
+  leases6: readonly DnsmasqLease6[]
+  /** Leased to a MAC that no line gives this address; of IPv6, where the MAC is not told, an address that no line gives to anybody. */
+  stale: readonly { ip: string }[]
   /** Of hosts and names, as `served` notes it. */
   digest: string
   /** Lines by the NIC that they name. */
@@ -21,7 +22,7 @@ export interface FolderView {
 }
 
 type HostsView = Pick<FolderView, 'hosts' | 'names' | 'lines' | 'digest' | 'byNic' | 'byIdentity'>
-type LeasesView = Pick<FolderView, 'leases' | 'leaseOf'>
+type LeasesView = Pick<FolderView, 'leases' | 'leases6' | 'leaseOf'>
 type Text = string | undefined
 
 interface Seen {
@@ -67,6 +68,7 @@ function readHosts(hosts: string, names: string): HostsView {
   const byIdentity = new Map<string, HostLine>()
   for (const line of lines) {
     byIdentity.set(line.mac, line).set(line.ip, line)
+    if (line.ip6) byIdentity.set(line.ip6, line)
     if (line.uuid === null) continue
     const own = byNic.get(line.uuid)
     if (own) own.push(line)
@@ -77,12 +79,17 @@ function readHosts(hosts: string, names: string): HostsView {
 
 function readLeases(text: string): LeasesView {
   const leases = parseLeases(text)
-  return { leases, leaseOf: new Map(leases.map((lease) => [lease.ip, lease])) }
+  return { leases, leases6: parseLeases6(text), leaseOf: new Map(leases.map((lease) => [lease.ip, lease])) }
 }
 
-function staleIn({ hosts, leases }: { hosts: HostsView; leases: LeasesView }): DnsmasqLease[] {
-  return leases.leases.filter(({ mac, ip }) => {
+function staleIn({ hosts, leases }: { hosts: HostsView; leases: LeasesView }): { ip: string }[] {
+  const four = leases.leases.filter(({ mac, ip }) => {
     const line = hosts.byIdentity.get(ip)
     return line?.mac !== mac && !hosts.lines.some((one) => one.ip === ip && one.mac === mac)
   })
+  const six = leases.leases6.filter(({ mac, ip }) => {
+    const line = hosts.byIdentity.get(ip)
+    return line === undefined || (mac !== null && line.mac !== mac)
+  })
+  return [...four, ...six]
 }

@@ -18,5 +18,5 @@ export interface LeaseHave extends Observed {
 }
 
 export type LeaseChange =
-  | (Change & { op: 'host.put'; router: string; mac: string; ip: string; hostname: string | null })
+  | (Change & { op: 'host.put'; router: string; mac: string; ip: string; ip6?: string; hostname: string | null })
   | (Change & { op: 'host.remove'; router: string })

@@ -9,16 +9,20 @@ export interface HostLine {
   uuid: string | null
   mac: string
   ip: string
+  ip6?: string
   /** What the DHCP server calls it. */
   dhcpName: string | null
   /** What DNS calls it. */
   dnsName: string | null
+  /** What DNS calls its second address. */
+  dnsName6?: string | null
 }
 
 export interface HostEntry {
   uuid: string
   mac: string
   ip: string
+  ip6?: string | undefined
   hostname: string | null
 }
 
@@ -33,8 +37,10 @@ export function parseHosts(hosts: string, names: string): HostLine[] {
   const lines: HostLine[] = []
   let uuid: string | null = null
   for (const line of hosts.split('\n')) {
-    const [mac, ip, name] = line.split(',')
-    if (mac && ip) lines.push({ uuid, mac, ip, dhcpName: name ?? null, dnsName: nameOf.get(ip) ?? null })
+    const [mac, ip, ...rest] = line.split(',')
+    const ip6 = rest[0]?.startsWith('[') ? rest.shift()?.slice(1, -1) : undefined
+    const second = ip6 ? { ip6, dnsName6: nameOf.get(ip6) ?? null } : {}
+    if (mac && ip) lines.push({ uuid, mac, ip, ...second, dhcpName: rest[0] ?? null, dnsName: nameOf.get(ip) ?? null })
     uuid = OWNER.exec(line)?.[1] ?? null
   }
   return lines
@@ -49,10 +55,12 @@ export function dhcpName(hostname: string | null): string | null {
 }
 
 /** Whether a line says what an entry wants. */
-export function says(line: HostLine, entry: Pick<HostEntry, 'mac' | 'ip' | 'hostname'>): boolean {
+export function says(line: HostLine, entry: Pick<HostEntry, 'mac' | 'ip' | 'ip6' | 'hostname'>): boolean {
   return (
     line.mac === entry.mac &&
     line.ip === entry.ip &&
+    line.ip6 === entry.ip6 &&
+    (line.ip6 === undefined || line.dnsName6 === entry.hostname) &&
     line.dhcpName === dhcpName(entry.hostname) &&
     line.dnsName === entry.hostname
   )
@@ -71,15 +79,18 @@ export interface Edit {
 export function editHosts(before: readonly HostLine[], { put, remove }: Edit): { hosts: string; names: string } {
   const gone = new Set([...remove, ...put.map((entry) => entry.uuid)])
   const macs = new Set(put.map((entry) => entry.mac))
-  const ips = new Set(put.map((entry) => entry.ip))
+  const ips = new Set(put.flatMap((entry) => [entry.ip, ...(entry.ip6 ? [entry.ip6] : [])]))
   const blocks = new Map<string, { host: string; name: string }>()
-  for (const { uuid, mac, ip, dhcpName: name, dnsName } of before) {
-    if (uuid === null || gone.has(uuid) || macs.has(mac) || ips.has(ip)) continue
-    blocks.set(uuid, { host: `${mac},${ip}${name ? `,${name}` : ''}\n`, name: dnsName ? `${ip} ${dnsName}\n` : '' })
+  for (const { uuid, mac, ip, ip6, dhcpName: name, dnsName, dnsName6 } of before) {
+    if (uuid === null || gone.has(uuid) || macs.has(mac) || ips.has(ip) || (ip6 && ips.has(ip6))) continue
+    const host = `${[mac, ip, ...(ip6 ? [`[${ip6}]`] : []), ...(name ? [name] : [])].join(',')}\n`
+    const named = [dnsName ? `${ip} ${dnsName}\n` : '', ip6 && dnsName6 ? `${ip6} ${dnsName6}\n` : '']
+    blocks.set(uuid, { host, name: named.join('') })
   }
-  for (const { uuid, mac, ip, hostname } of put) {
-    const host = renderHosts([{ mac, ip, hostname: dhcpName(hostname) ?? undefined }])
-    blocks.set(uuid, { host, name: renderNames([{ mac, ip, hostname: hostname ?? undefined }]) })
+  for (const { uuid, mac, ip, ip6, hostname } of put) {
+    const at = { mac, ip, ...(ip6 ? { ip6 } : {}) }
+    const host = renderHosts([{ ...at, hostname: dhcpName(hostname) ?? undefined }])
+    blocks.set(uuid, { host, name: renderNames([{ ...at, hostname: hostname ?? undefined }]) })
   }
   const sorted = [...blocks].sort(([a], [b]) => (a < b ? -1 : 1))
   return {

@@ -22,10 +22,10 @@ export function plan(
     if (h?.problem) return []
     const elsewhere = (h?.lines ?? []).filter((line) => line.router !== spec.routerUuid && !leaving.has(line.router))
     const right = h?.lines.some((line) => line.router === spec.routerUuid && says(line, spec))
-    const { routerUuid: router, mac, ip, hostname } = spec
+    const { routerUuid: router, mac, ip, ip6, hostname } = spec
     return [
       ...elsewhere.map((line) => remove(uuid, line.router)),
-      ...(right ? [] : [{ uuid, op: 'host.put', router, mac, ip, hostname } as const]),
+      ...(right ? [] : [{ uuid, op: 'host.put', router, mac, ip, ...(ip6 ? { ip6 } : {}), hostname } as const]),
     ]
   })
   return [...removals, ...made]

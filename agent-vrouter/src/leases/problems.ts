@@ -1,7 +1,7 @@
 /** Leases that can't stand: no router, an address outside it, or one that somebody else has. Pure. */
 import { type ErrorBody, type ErrorCode, SkerryError, toErrorBody, type vrouterDesired } from '@skerry/contract'
 import type { PlanContext, Wanted } from '@skerry/reconcile'
-import { contains } from '../routers/cidr.ts'
+import { contains, contains6 } from '../routers/cidr.ts'
 import type { FolderView } from './folder.ts'
 import type { PlacedLine } from './have.ts'
 
@@ -38,9 +38,9 @@ export function noneMeet(
   const routers = new Map((context.wantedOf('router') as readonly Router[]).map((r) => [r.uuid, r]))
   const holders = new Holders()
   return leases.every((lease) => {
-    const { routerUuid, mac, ip } = lease.spec
+    const { routerUuid, mac, ip, ip6 } = lease.spec
     const lines = views.get(routerUuid)?.byIdentity
-    const strange = [mac, ip].some((identity) => (lines?.get(identity)?.uuid ?? lease.uuid) !== lease.uuid)
+    const strange = [mac, ip, ...(ip6 ? [ip6] : [])].some((identity) => (lines?.get(identity)?.uuid ?? lease.uuid) !== lease.uuid)
     if (strange || problemOf(lease, routers.get(routerUuid), holders)) return false
     holders.take(routerUuid, lease.spec, lease.uuid)
     return true
@@ -50,22 +50,25 @@ export function noneMeet(
 interface Identity {
   mac: string
   ip: string
+  ip6?: string | undefined
 }
+const wordsOf = ({ mac, ip, ip6 }: Identity) => [mac, ip, ...(ip6 ? [ip6] : [])]
 
 /** Who has which MAC and address in which network. MACs and addresses never look alike, so they share a map. */
 class Holders {
   readonly #byRouter = new Map<string, Map<string, string>>()
 
-  take(router: string, { mac, ip }: Identity, uuid: string): void {
+  take(router: string, identity: Identity, uuid: string): void {
     const of = this.#byRouter.get(router) ?? new Map<string, string>()
-    this.#byRouter.set(router, of.set(mac, uuid).set(ip, uuid))
+    for (const word of wordsOf(identity)) of.set(word, uuid)
+    this.#byRouter.set(router, of)
   }
 
-  other(router: string, { mac, ip }: Identity, uuid: string): string | undefined {
+  other(router: string, identity: Identity, uuid: string): string | undefined {
     const of = this.#byRouter.get(router)
-    const [byMac, byIp] = [of?.get(mac), of?.get(ip)]
-    if (byMac !== undefined && byMac !== uuid) return byMac
-    return byIp === uuid ? undefined : byIp
+    return wordsOf(identity)
+      .map((word) => of?.get(word))
+      .find((holder) => holder !== undefined && holder !== uuid)
   }
 }
 
@@ -78,6 +81,9 @@ function problemOf({ uuid, spec }: Lease, router: Router | undefined, holders: H
   if (!router.spec.cidrs.some(({ cidr }) => contains(cidr, spec.ip))) {
     return fail('invalid-document', 'the address of a lease is in no network of its router')
   }
+  const { ip6 } = spec
+  if (ip6 && !(router.spec.v6 ?? []).some(({ cidr }) => contains6(cidr, ip6)))
+    return fail('invalid-document', 'the IPv6 address of a lease is in no network of its router', { ip6 })
   const holder = holders.other(spec.routerUuid, spec, uuid)
   if (holder === undefined) return undefined
   return fail('address-in-use', 'the address or MAC of a lease belongs to another one in this network', { holder })

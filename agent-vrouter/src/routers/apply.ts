@@ -1,11 +1,10 @@
 /** Carries out one change of a router. Decides nothing. */
 import { routerNetns, routerPort, SkerryError } from '@skerry/contract'
-import { dnsmasqFiles, type Host, markOf, type NftCommand, nftables } from '@skerry/host'
+import { buildTable, dnsmasqFiles, type Host, markOf, moveElements, type NftCommand, nftables } from '@skerry/host'
 import type { RouterChange } from './have.ts'
 import type { RouterPorts } from './observe.ts'
 import { hostShape, ROUTER_TABLE, routerShape, SNAT_SOURCES, toSource, toUplink, UP, UPLINKS } from './rules.ts'
 import { routerDir, servedPath, servedText } from './service.ts'
-import { buildTable, moveElements } from './table.ts'
 
 type Of<Op extends RouterChange['op']> = Extract<RouterChange, { op: Op }>
 

@@ -1,4 +1,5 @@
-/** IPv4 networks as numbers. Pure; callers hand in text that the contract's `cidr4` and `ipv4` have checked. */
+/** Networks. Pure; callers hand in text that the contract's `cidr4`, `ipv4`, `cidr6` and `ipv6` have checked. Of IPv6 only what is asked here. */
+import { BlockList } from 'node:net'
 
 const toNumber = (ip: string) => ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
 const toText = (n: number) => [24, 16, 8, 0].map((shift) => (n >>> shift) & 255).join('.')
@@ -18,6 +19,13 @@ export const networkAddress = (cidr: string) => toText(baseOf(cidr))
 
 export function contains(cidr: string, ip: string): boolean {
   return (toNumber(ip) & maskOf(prefixLength(cidr))) >>> 0 === baseOf(cidr)
+}
+
+/** Of IPv6. */
+export function contains6(cidr: string, ip: string): boolean {
+  const list = new BlockList()
+  list.addSubnet(cidr.split('/')[0] ?? '', prefixLength(cidr), 'ipv6')
+  return list.check(ip, 'ipv6')
 }
 
 export function overlaps(a: string, b: string): boolean {

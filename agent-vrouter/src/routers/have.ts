@@ -1,9 +1,8 @@
 /** What is seen of a router, and what is done to it. */
 import type { ErrorBody } from '@skerry/contract'
-import type { LinkChange } from '@skerry/host'
+import type { LinkChange, ShapeState } from '@skerry/host'
 import type { Change, Observed } from '@skerry/reconcile'
 import type { UplinkElement } from './rules.ts'
-import type { ShapeState } from './table.ts'
 
 /** One end of a veth. */
 export interface End {
@@ -11,7 +10,7 @@ export interface End {
   mtu: number
   alias: string | null
   master: string | null
-  /** IPv4, in CIDR form; empty for the bridge's end, whose addresses nobody reads. */
+  /** In CIDR form, without those that the kernel makes by itself; empty for the bridge's end, whose addresses nobody reads. */
   addresses: string[]
 }
 
@@ -23,6 +22,8 @@ export interface Inside {
   /** Next hop of the default route. */
   defaultVia: string | null
   forwarding: boolean
+  /** of IPv6; absent: not */
+  forwarding6?: boolean
   rpFilter: string
   rules: ShapeState
   /** Elements of `snat_sources`. */
@@ -62,6 +63,8 @@ export interface RouterHave extends Observed {
   port: End | null
   uplink: End | null
   folder: boolean
+  /** VIPs on it are wanted: they let its guests in when it is made anew. */
+  vips: boolean
   service: ServiceHave
   host: HostView
 }

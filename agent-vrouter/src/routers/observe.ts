@@ -1,13 +1,12 @@
 /** Reads every router of this host: namespaces, ends of veths, tables, dnsmasq. Only reads. */
-import { routerNetns, routerPort, routerUplink, toErrorBody } from '@skerry/contract'
-import { type Address, dnsmasqFiles, type Host, type Link, ownerOf } from '@skerry/host'
+import { routerNetns, routerPort, routerUplink, toErrorBody, type vrouterDesired } from '@skerry/contract'
+import { type Address, compareShape, dnsmasqFiles, elementsIn, type Host, type Link, ownerOf } from '@skerry/host'
 import type { PlanContext } from '@skerry/reconcile'
 import { z } from 'zod'
 import type { Folders } from '../leases/folder.ts'
 import type { End, HostView, Inside, RouterHave, ServiceHave } from './have.ts'
 import { hostShape, LAN, ROUTER_TABLE, routerShape, SNAT_SOURCES, sourceOf, UP, UPLINKS, uplinkOf } from './rules.ts'
 import { hostsDigest, nameServers, parseServed, routerDir, routersDir, servedPath } from './service.ts'
-import { compareShape, elementsIn } from './table.ts'
 
 export interface RouterPorts {
   host: Host
@@ -37,12 +36,13 @@ export async function observe(ports: RouterPorts, context: Pick<PlanContext, 'wa
   const world = await readWorld(ports)
   const wanted = context.wantedOf('router').map((w) => w.uuid)
   const buried = context.buriedOf('router').map((b) => b.uuid)
+  const served = new Set(context.wantedOf('vip').map((vip) => (vip.spec as vrouterDesired.VipSpec).routerUuid))
   const known = [...new Set([...wanted, ...buried, ...marked(world)])].sort()
   const found: RouterHave[] = []
   const queue = [...known]
   const worker = async () => {
     for (let uuid = queue.shift(); uuid !== undefined; uuid = queue.shift()) {
-      const have = await readRouter(ports, world, uuid)
+      const have = { ...(await readRouter(ports, world, uuid)), vips: served.has(uuid) }
       if (wanted.includes(uuid) || exists(have)) found.push(have)
     }
   }
@@ -128,7 +128,7 @@ async function readNameServers({ files }: Host): Promise<string[]> {
   return []
 }
 
-async function readRouter(ports: RouterPorts, world: World, uuid: string): Promise<RouterHave> {
+async function readRouter(ports: RouterPorts, world: World, uuid: string): Promise<Omit<RouterHave, 'vips'>> {
   const netns = world.namespaces.has(routerNetns(uuid))
   const port = endOf(world, routerPort(uuid))
   const uplink = endOf(world, routerUplink(uuid))
@@ -140,12 +140,14 @@ async function readRouter(ports: RouterPorts, world: World, uuid: string): Promi
   return { uuid, netns, ...inside, port, uplink, folder, service, host: world.view }
 }
 
-const toEnd = (link: Link, addresses: readonly Address[]): End => ({
+export const toEnd = (link: Link, addresses: readonly Address[]): End => ({
   up: link.up,
   mtu: link.mtu,
   alias: link.alias,
   master: link.master,
-  addresses: addresses.filter((a) => a.dev === link.name && !a.cidr.includes(':')).map((a) => a.cidr),
+  addresses: addresses
+    .filter((a) => a.dev === link.name && (!a.cidr.includes(':') || (a.scope === 'global' && !a.dynamic)))
+    .map((a) => a.cidr),
 })
 
 function endOf({ links, addresses }: Pick<World, 'links' | 'addresses'>, name: string): End | null {
@@ -164,11 +166,12 @@ async function readInside(host: Host, netns: string): Promise<Pick<RouterHave, '
 
 async function readNamespace(host: Host, netns: string): Promise<Inside> {
   const scope = host.ip.at(netns)
-  const [links, addresses, routes, forwarding, rpFilter, table] = await Promise.all([
+  const [links, addresses, routes, forwarding, forwarding6, rpFilter, table] = await Promise.all([
     scope.links.list(),
     scope.addresses.list(),
     scope.routes.list(),
     scope.sysctl.read('net/ipv4/ip_forward'),
+    scope.sysctl.read('net/ipv6/conf/all/forwarding'),
     scope.sysctl.read('net/ipv4/conf/all/rp_filter'),
     host.nft.at(netns).table(ROUTER_TABLE),
   ])
@@ -180,6 +183,7 @@ async function readNamespace(host: Host, netns: string): Promise<Inside> {
     up: endOf({ links, addresses }, UP),
     defaultVia: routes.find((route) => route.dst === 'default' && !route.via?.includes(':'))?.via ?? null,
     forwarding: forwarding === '1',
+    forwarding6: forwarding6 === '1',
     rpFilter,
     rules: strange ? 'differs' : compareShape(table, routerShape),
     sources: sources.filter((source) => source !== undefined),

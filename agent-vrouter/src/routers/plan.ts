@@ -10,7 +10,7 @@ import {
 } from '@skerry/contract'
 import { markOf } from '@skerry/host'
 import type { PlanContext, Report, Wanted } from '@skerry/reconcile'
-import { contains, networkOf, overlaps, prefixLength } from './cidr.ts'
+import { contains, contains6, networkOf, overlaps, prefixLength } from './cidr.ts'
 import type { End, Inside, RouterChange, RouterHave, RouterStep } from './have.ts'
 import { planHost, planHostRemoval } from './plan-host.ts'
 import { planService } from './plan-service.ts'
@@ -47,7 +47,7 @@ function planRouter(w: Want, h: RouterHave, stateDir: string): RouterStep[] {
     ...lan.remove,
     ...uplink.remove,
     ...(h.netns ? [] : [{ op: 'netns.add' } as const]),
-    ...planNamespace(h.inside),
+    ...planNamespace(w.spec, h.inside),
     ...lan.make,
     ...uplink.make,
     ...planRules(w.spec, h.inside),
@@ -56,12 +56,14 @@ function planRouter(w: Want, h: RouterHave, stateDir: string): RouterStep[] {
   ]
 }
 
-function planNamespace(inside: Inside | null): RouterStep[] {
+function planNamespace(spec: RouterSpec, inside: Inside | null): RouterStep[] {
   return [
     ...(inside?.loUp ? [] : [{ op: 'link.set', at: 'router', name: 'lo', set: { up: true } } as const]),
     // strict: a guest can't send from an address that isn't of its network
     ...(inside?.rpFilter === '1' ? [] : [{ op: 'sysctl.set', key: 'net/ipv4/conf/all/rp_filter', value: '1' } as const]),
     ...(inside?.forwarding ? [] : [{ op: 'sysctl.set', key: 'net/ipv4/ip_forward', value: '1' } as const]),
+    // a router believes no advertisements, and says that it is one
+    ...(!spec.v6 || inside?.forwarding6 ? [] : [{ op: 'sysctl.set', key: 'net/ipv6/conf/all/forwarding', value: '1' } as const]),
   ]
 }
 
@@ -78,7 +80,9 @@ function planLan({ uuid, spec }: Want, { port, inside }: RouterHave): Halves {
   const there = port && inside?.lan ? { port, lan: inside.lan } : undefined
   const mtu = spec.mtu ?? undefined
   const name = routerPort(uuid)
-  const addresses = [...new Set(spec.cidrs.map(({ cidr, gateway }) => `${gateway}/${prefixLength(cidr)}`))]
+  const addresses = [
+    ...new Set([...spec.cidrs, ...(spec.v6 ?? [])].map(({ cidr, gateway }) => `${gateway}/${prefixLength(cidr)}`)),
+  ]
   return {
     remove: [
       ...(there ? [] : loneEnds({ name, port, inner: inside?.lan, innerName: LAN })),
@@ -149,9 +153,11 @@ function planRules(spec: RouterSpec, inside: Inside | null): RouterStep[] {
   return add.length + remove.length > 0 ? [{ op: 'rules.move', add, remove }] : []
 }
 
-function planPort({ spec }: Want, { port, host, inside }: RouterHave): RouterStep[] {
+function planPort({ spec }: Want, { port, host, inside, vips }: RouterHave): RouterStep[] {
   if (!host.bridges.includes(spec.bridge)) return [{ op: 'port.await', bridge: spec.bridge }]
   const rebuilt = !inside?.lan // its port is a new one
+  // Guests with an EIP would begin connections under another address. If the VIPs fail, the next pass lets the guests in.
+  if (rebuilt && vips) return []
   return port?.master === spec.bridge && !rebuilt ? [] : [{ op: 'port.attach', bridge: spec.bridge }]
 }
 
@@ -198,7 +204,9 @@ export function faultOf({ uuid, spec }: Want, have: RouterHave): ErrorBody | und
   return undefined
 }
 
-function problemOf({ cidrs, uplink }: RouterSpec): string | undefined {
+function problemOf({ cidrs, uplink, v6 = [] }: RouterSpec): string | undefined {
+  const outside = v6.find(({ cidr, gateway }) => !contains6(cidr, gateway))
+  if (outside) return `gateway ${outside.gateway} is not in ${outside.cidr}`
   for (const [n, { cidr, gateway }] of cidrs.entries()) {
     if (!contains(cidr, gateway)) return `gateway ${gateway} is not in ${cidr}`
     const other = cidrs.slice(0, n).find((c) => networkOf(c.cidr) !== networkOf(cidr) && overlaps(c.cidr, cidr))

@@ -1,12 +1,13 @@
 /** The two tables of a router: one in its namespace, one shared by all routers in the host's own. Rules are fixed, sets move. */
-import { type NftElement, type NftTable, nftables } from '@skerry/host'
-import type { TableShape } from './table.ts'
+import { type NftElement, type NftTable, nftables, type TableShape } from '@skerry/host'
 
-const { accept, ctState, drop, iifname, masquerade, match, meta, oifname, payload, prefix } = nftables
+const { accept, ct, ctState, drop, iifname, masquerade, match, meta, oifname, payload, prefix } = nftables
 
 /** Names inside the namespace. */
 export const LAN = 'lan0'
 export const UP = 'up0'
+/** Legs in public networks: `legName` of the contract begins so. */
+export const LEGS = 'pub*'
 /** Host ends of uplinks: `routerUplink` of the contract begins so. */
 const ANY_UPLINK = 'skup*'
 
@@ -29,12 +30,18 @@ export const routerShape: TableShape = {
     { chain: 'input', expr: [iifname('lo'), accept] },
     { chain: 'input', expr: [ctState('established', 'related'), accept] },
     { chain: 'input', expr: [match(meta('l4proto'), 'icmp'), accept] },
+    // neighbours and routers of IPv6 find each other by it
+    { chain: 'input', expr: [match(meta('l4proto'), 'ipv6-icmp'), accept] },
+    { chain: 'input', expr: [iifname(LAN), match(payload('udp', 'dport'), 547), accept] },
     { chain: 'input', expr: [iifname(LAN), match(payload('udp', 'dport'), 67), accept] },
     { chain: 'input', expr: [iifname(LAN), match(payload('udp', 'dport'), 53), accept] },
     { chain: 'input', expr: [iifname(LAN), match(payload('tcp', 'dport'), 53), accept] },
     { chain: 'forward', expr: [ctState('established', 'related'), accept] },
     { chain: 'forward', expr: [ctState('invalid'), drop] },
     { chain: 'forward', expr: [iifname(LAN), oifname(UP), fromSources, accept] },
+    // by a VIP: what comes in was translated (vips/rules.ts), and only who has an EIP is sent out by a leg
+    { chain: 'forward', expr: [match(meta('iifname'), LEGS), match(ct('status'), 'dnat', 'in'), accept] },
+    { chain: 'forward', expr: [iifname(LAN), match(meta('oifname'), LEGS), accept] },
     // a network with several ranges: the router is also the way between them
     { chain: 'forward', expr: [iifname(LAN), oifname(LAN), accept] },
     { chain: 'postrouting', expr: [fromSources, oifname(UP), masquerade] },

@@ -1,7 +1,7 @@
 /** A router's dnsmasq: its folder, its configuration, and the note of what the running process has read. Pure. */
 import { createHash } from 'node:crypto'
 import type { vrouterDesired } from '@skerry/contract'
-import { dnsmasqFiles, renderConf } from '@skerry/host'
+import { dnsmasqFiles, renderConf, renderV6 } from '@skerry/host'
 import { netmaskOf, networkAddress, networkOf } from './cidr.ts'
 import { LAN } from './rules.ts'
 
@@ -30,7 +30,7 @@ export function confOf(spec: RouterSpec, dir: string, upstream: readonly string[
       upstreamDns: spec.services.dns ? [...(spec.dns.length > 0 ? spec.dns : upstream)].slice(0, 8) : [],
       domain: spec.domain ?? undefined,
       mtu: spec.mtu ?? undefined,
-      classlessRoutes: [],
+      classlessRoutes: spec.hostRoutes ?? [],
       dhcp: spec.services.dhcp,
       dns: spec.services.dns,
     },
@@ -42,6 +42,7 @@ export function confOf(spec: RouterSpec, dir: string, upstream: readonly string[
     // Only the controller names guests: none may take another's name, or `wpad`.
     'dhcp-ignore-names',
     ...more.flatMap((network, n) => networkLines(spec, network, `n${n + 1}`)),
+    ...(spec.services.dhcp ? (spec.v6 ?? []).flatMap((network) => v6Lines(spec, network)) : []),
   ]
   // The site's own names have private addresses: guests of an edge must be able to resolve them.
   const kept = base.split('\n').filter((line) => line !== '' && line !== 'stop-dns-rebind')
@@ -51,10 +52,31 @@ export function confOf(spec: RouterSpec, dir: string, upstream: readonly string[
 /** Networks beside the first: their own range, and their own gateway as default route (a tagged option wins). */
 function networkLines(spec: RouterSpec, { cidr, gateway }: { cidr: string; gateway: string }, tag: string): string[] {
   const range = [`set:${tag}`, networkAddress(cidr), 'static', netmaskOf(cidr), `${spec.leaseSeconds}s`].join(',')
+  // Clients that read these routes ignore their gateway, so it is told among them.
+  const routes = (spec.hostRoutes ?? []).flatMap((route) => [route.destination, route.gateway])
+  const leads = spec.hostRoutes?.some((route) => route.destination === '0.0.0.0/0')
+  const told = [...routes, ...(leads ? [] : ['0.0.0.0/0', gateway])].join(',')
   return [
     `listen-address=${gateway}`,
     ...(spec.services.dhcp ? [`dhcp-range=${range}`, `dhcp-option=tag:${tag},option:router,${gateway}`] : []),
+    ...(spec.services.dhcp && routes.length > 0 ? [`dhcp-option=tag:${tag},option:classless-static-route,${told}`] : []),
   ]
+}
+
+const MODES = { 'Stateful-DHCP': 'static', 'Stateless-DHCP': 'ra-stateless', SLAAC: 'ra-only' } as const
+/** What a link must carry for IPv6 to be on it (RFC 8200). */
+const MIN_MTU6 = 1280
+
+function v6Lines(spec: RouterSpec, { cidr, gateway, mode }: NonNullable<RouterSpec['v6']>[number]): string[] {
+  return renderV6({
+    interface: LAN,
+    network: cidr,
+    mode: MODES[mode],
+    leaseSeconds: spec.leaseSeconds,
+    dnsServers: spec.services.dns ? [gateway] : (spec.dns6 ?? []).slice(0, 8),
+    ...(spec.domain ? { domain: spec.domain } : {}),
+    ...(spec.mtu !== null && spec.mtu >= MIN_MTU6 ? { mtu: spec.mtu } : {}),
+  })
 }
 
 function distinctNetworks(spec: RouterSpec) {

@@ -30,7 +30,7 @@ export function documentOf(graph: Graph, key: string, versions = ours): Document
   const generation = { incarnation: graph.incarnation, seq: graph.version('desired', key)! }
   const job = row['job'] as string | null
   if (row['tombstone']) return { noun, uuid, generation, job, tombstone: true }
-  const spec = projections.find((p) => p.noun === noun)!.spec(graph, uuid)
+  const spec = projections.find((p) => p.noun === noun)!.spec(graph, uuid, row['agentUuid'] as string)
   return { noun, uuid, schema: versions.schemaOf(noun), generation, hash: row['hash'] as string, job, spec }
 }
 

@@ -32,6 +32,8 @@ export class AgentWatch {
   readonly #p: WatchPorts
   /** statusDigest that was last brought up to date, by agent */
   readonly #known = new Map<string, string>()
+  /** Agents that came back and have not yet told all once more, by the heartbeat at which they did. */
+  readonly #owed = new Map<string, Heartbeat>()
 
   constructor(ports: WatchPorts) {
     this.#p = ports
@@ -73,12 +75,20 @@ export class AgentWatch {
     this.#presence(agentUuid, true, { bootId, version, ...(schemas ? { schemas } : {}) })
     const report = (doing: string) => (error: unknown) => this.#p.report(error, { agentUuid, doing })
     this.#p.syncer.compare(agentUuid, digest, fresh).catch(report('comparing digests'))
-    if (!fresh && (this.#known.get(agentUuid) === statusDigest || this.#p.book.isCurrent(agentUuid, statusDigest))) return
+    // While it was away its guests were taken for Unknown: what it says of them counts anew, though it be what it said before.
+    if (fresh) this.#owed.set(agentUuid, parsed.data)
+    const owed = this.#owed.get(agentUuid)
+    const isHeard = () =>
+      this.#known.get(agentUuid) === statusDigest || (!owed && this.#p.book.isCurrent(agentUuid, statusDigest))
+    if (!fresh && isHeard()) return
     this.#known.set(agentUuid, statusDigest)
-    this.#p.refresh(agentUuid).catch((error) => {
-      this.#known.delete(agentUuid) // asked again at the next heartbeat
-      report('asking for statuses')(error)
-    })
+    this.#p.refresh(agentUuid).then(
+      () => void (this.#owed.get(agentUuid) === owed && this.#owed.delete(agentUuid)),
+      (error) => {
+        this.#known.delete(agentUuid) // asked again at the next heartbeat
+        report('asking for statuses')(error)
+      },
+    )
   }
 
   /** It was not heard for a while, or its process is another one. */

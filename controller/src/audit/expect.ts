@@ -4,6 +4,7 @@ import {
   bridgeName,
   type kvmDesired,
   type Row,
+  routerLeg,
   routerNetns,
   routerPort,
   routerUplink,
@@ -72,6 +73,13 @@ const byNoun: Record<string, Make> = {
   lease: (uuid, spec) => {
     const { mac, ip, routerUuid } = spec as unknown as vrouterDesired.LeaseSpec
     return [item('dhcp-host', mac, uuid, { ip, router: routerUuid })]
+  },
+  vip: (uuid, spec) => {
+    const { routerUuid, l3NetworkUuid, ip } = spec as unknown as vrouterDesired.VipSpec
+    return [
+      item('vip', `${routerUuid}/${ip}`, uuid, { ip }),
+      item('router-leg', routerLeg(routerUuid, l3NetworkUuid), routerUuid),
+    ]
   },
 }
 

@@ -1,5 +1,5 @@
 /** What could be attached to each other, or used together: layer 2 networks and clusters, networks and images. */
-import { type ResourceName, type Row, resources, SkerryError } from '@skerry/contract'
+import { type ResourceName, type Row, resources, SkerryError, VXLAN } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { Call } from '../engine/port.ts'
 import { render } from '../inventory/index.ts'
@@ -14,8 +14,11 @@ function page(graph: Graph, table: ResourceName, params: Row, is: (row: Readonly
   return { inventories: rows.slice(start, start + limit).map((row) => render(graph, resources[table], row)) }
 }
 
+/** A network over VXLAN goes where its pool goes. */
 const fits = (l2: Readonly<Row>, cluster: Readonly<Row>): boolean =>
-  l2['zoneUuid'] === cluster['zoneUuid'] && !(l2['attachedClusterUuids'] as unknown[]).includes(cluster['uuid'])
+  l2['type'] !== VXLAN &&
+  l2['zoneUuid'] === cluster['zoneUuid'] &&
+  !(l2['attachedClusterUuids'] as unknown[]).includes(cluster['uuid'])
 
 export const attachableCalls = (graph: Graph): Record<string, (call: Call) => Row> => ({
   GetCandidateClustersForAttachingL2Network: ({ params }) => {

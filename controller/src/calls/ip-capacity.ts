@@ -1,7 +1,8 @@
 /** How many addresses ranges, networks or zones have. */
 import type { Row } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
-import { ipToLong } from '../place/address.ts'
+import { ipToLong, reservedCount } from '../place/address.ts'
+import { size6 } from '../place/address6.ts'
 import { need } from '../workflows/world.ts'
 
 interface Count {
@@ -14,13 +15,26 @@ function countOf(graph: Graph, rangeUuids: Iterable<string>): Count {
   const sum = { totalCapacity: 0, availableCapacity: 0, usedIpAddressNumber: 0 }
   for (const uuid of rangeUuids) {
     const range = graph.get('ipRange', uuid)!
-    const total = ipToLong(range['endIp'] as string) - ipToLong(range['startIp'] as string) + 1
+    const { total, reserved } = sizeOf(graph, range)
     const used = graph.countBy('usedIp', 'ipRangeUuid', uuid)
     sum.totalCapacity += total
     sum.usedIpAddressNumber += used
-    sum.availableCapacity += total - used
+    sum.availableCapacity += Math.max(0, total - used - reserved)
   }
-  return sum
+  return exact(sum)
+}
+
+function sizeOf(graph: Graph, range: Readonly<Row>): { total: number; reserved: number } {
+  if (range['ipVersion'] === 6) return size6(graph, range)
+  const total = ipToLong(range['endIp'] as string) - ipToLong(range['startIp'] as string) + 1
+  return { total, reserved: reservedCount(graph, range) }
+}
+
+/** Sums of numbers that a client can still read exactly: a network of IPv6 has more addresses than that. */
+const exact = (count: Count): Count => {
+  const { totalCapacity, availableCapacity, usedIpAddressNumber } = count
+  const most = (n: number) => Math.min(n, Number.MAX_SAFE_INTEGER)
+  return { totalCapacity: most(totalCapacity), availableCapacity: most(availableCapacity), usedIpAddressNumber }
 }
 
 const rangesOf = (graph: Graph, l3s: Iterable<string>) =>
@@ -44,16 +58,25 @@ function asked(graph: Graph, params: Row): { type: string; ranges: Map<string, s
 
 export function ipCapacity(graph: Graph, params: Row): Row {
   const { type, ranges } = asked(graph, params)
-  const sum = countOf(graph, new Set([...ranges.values()].flat()))
-  const { totalCapacity, availableCapacity, usedIpAddressNumber } = sum
+  const all = [...new Set([...ranges.values()].flat())]
+  const of = (version: number) =>
+    countOf(
+      graph,
+      all.filter((uuid) => graph.get('ipRange', uuid)!['ipVersion'] === version),
+    )
+  const [four, six] = [of(4), of(6)]
   return {
-    ...sum,
+    ...countOf(graph, all),
     ...{
-      ipv4TotalCapacity: totalCapacity,
-      ipv4AvailableCapacity: availableCapacity,
-      ipv4UsedIpAddressNumber: usedIpAddressNumber,
+      ipv4TotalCapacity: four.totalCapacity,
+      ipv4AvailableCapacity: four.availableCapacity,
+      ipv4UsedIpAddressNumber: four.usedIpAddressNumber,
     },
-    ...{ ipv6TotalCapacity: 0, ipv6AvailableCapacity: 0, ipv6UsedIpAddressNumber: 0 },
+    ...{
+      ipv6TotalCapacity: six.totalCapacity,
+      ipv6AvailableCapacity: six.availableCapacity,
+      ipv6UsedIpAddressNumber: six.usedIpAddressNumber,
+    },
     resourceType: type,
     capacityData: [...ranges].map(([resourceUuid, of]) => ({ resourceUuid, ...countOf(graph, of) })),
   }

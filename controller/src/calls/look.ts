@@ -12,11 +12,11 @@ import {
 import type { Graph } from '@skerry/graph'
 import type { Call, JobView } from '../engine/port.ts'
 import { render } from '../inventory/index.ts'
-import { freeAddresses, ipToLong, usedIpKey } from '../place/address.ts'
 import { needIso } from '../workflows/cdrom.rows.ts'
 import { canTake } from '../workflows/vm.iso.ts'
 import { need } from '../workflows/world.ts'
 import { groupsForNewVm, groupsForVm } from './affinity-groups.ts'
+import { availability, freeIps } from './free-ips.ts'
 import { hostCapacityOf } from './host-capacity.ts'
 import { ipCapacity } from './ip-capacity.ts'
 
@@ -105,42 +105,6 @@ function serviceTypes(graph: Graph): Row {
   for (const [, provider] of graph.rows('networkServiceProvider'))
     for (const service of provider['networkServiceTypes'] as string[]) (types[service] ??= []).push(provider['type'] as string)
   return { types }
-}
-
-function freeIps(graph: Graph, params: Row): Row {
-  if (!params['ipRangeUuid'] && !params['l3NetworkUuid'])
-    throw new SkerryError('invalid-argument', 'give ipRangeUuid or l3NetworkUuid')
-  const ranges = params['ipRangeUuid']
-    ? [need(graph, 'ipRange', params['ipRangeUuid'])]
-    : [...graph.by('ipRange', 'l3NetworkUuid', need(graph, 'l3Network', params['l3NetworkUuid'])['uuid'])].map((k) =>
-        need(graph, 'ipRange', k),
-      )
-  const limit = (params['limit'] as number | undefined) ?? 100
-  const start = params['start'] ? ipToLong(params['start'] as string) : 0
-  const inventories: Row[] = []
-  for (const range of ranges) {
-    for (const ip of freeAddresses(graph, range)) {
-      if (inventories.length >= limit) return { inventories }
-      if (ipToLong(ip) >= start)
-        inventories.push({ ipRangeUuid: range['uuid'], ip, netmask: range['netmask'], gateway: range['gateway'] })
-    }
-  }
-  return { inventories }
-}
-
-function availability(graph: Graph, params: Row): Row {
-  const l3 = need(graph, 'l3Network', params['l3NetworkUuid'])
-  const ip = params['ip'] as string
-  const inside = [...graph.by('ipRange', 'l3NetworkUuid', l3['uuid'])].some((k) => {
-    const range = graph.get('ipRange', k)!
-    return ipToLong(ip) >= ipToLong(range['startIp'] as string) && ipToLong(ip) <= ipToLong(range['endIp'] as string)
-  })
-  if (!inside && params['ipRangeCheck'] !== false)
-    return { available: false, reason: `${ip} is in no range of network ${l3['name']}` }
-  const used = graph.get('usedIp', usedIpKey(l3['uuid'] as string, ip))
-  return used
-    ? { available: false, reason: `${ip} is in use${used['usedFor'] ? ` for ${used['usedFor']}` : ''}` }
-    : { available: true }
 }
 
 const rendered = (graph: Graph, table: 'image' | 'vmInstance', rows: Readonly<Row>[]): Row => ({

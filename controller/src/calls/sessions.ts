@@ -72,6 +72,8 @@ function loginCalls({ state, now, newId }: SessionPorts): Calls {
       const { accountUuid, accountName } = (properties ?? {}) as Row
       return asUser({ accountUuid, accountName, userName: username, password })
     },
+    // Failed logins are counted at the door, and forgotten there.
+    UnlockIdentity: () => ({}),
     // One step that asks for the password: no captcha and no second factor are here.
     GetLoginProcedures: () => ({ procedures: [] }),
   }

@@ -5,6 +5,7 @@ import type { ControllerPorts } from '../controller.ts'
 import type { ControllerEngine } from '../engine/engine.ts'
 import type { State } from '../engine/state.ts'
 import { withRefs } from '../identity/resource-refs.ts'
+import { withServiceRefs } from '../inventory/index.ts'
 import type { StartedKeys } from '../keys/index.ts'
 import { agentCalls } from './agents.ts'
 import { attachableCalls } from './attachable.ts'
@@ -15,13 +16,16 @@ import { configCalls } from './configs.ts'
 import { consoleCalls, type consoleSecretOf } from './consoles.ts'
 import { identityCalls } from './identity.ts'
 import { keyCalls } from './keys.ts'
+import { l3Calls } from './l3-reads.ts'
 import { lookCalls } from './look.ts'
 import { nodeCalls } from './node.ts'
 import { schedulerCalls } from './scheduler.ts'
+import { securityGroupCalls } from './security-groups.ts'
 import { sessionCalls } from './sessions.ts'
 import { sshKeyPairCalls } from './ssh-key-pairs.ts'
 import { taskCalls } from './tasks.ts'
 import { uploadCalls } from './uploads.ts'
+import { vipCalls } from './vips.ts'
 import { vmReads } from './vm-reads.ts'
 import { zqlCalls } from './zql.ts'
 
@@ -42,12 +46,15 @@ export function wiredCalls(s: WiredPorts) {
   // Read for a caller that is no administrator, these see only what is there for it.
   const reads = (of: State['graph']) => ({
     ...configCalls(of),
-    ...schedulerCalls(of),
+    ...schedulerCalls(of, p.now),
     ...taskCalls(of, () => s.engine().queues()),
     ...nodeCalls(p.now),
     ...vmReads({ graph, seen: of, address: p.address }),
+    ...l3Calls({ graph, seen: of }),
     ...candidateCalls({ graph, seen: of }),
     ...attachableCalls(of),
+    ...vipCalls(of),
+    ...securityGroupCalls(of),
     ...lookCalls({
       graph: of,
       nodeUuid: p.nodeUuid,
@@ -62,7 +69,7 @@ export function wiredCalls(s: WiredPorts) {
     ...keyCalls({ state: into, now: p.now, newId: p.newId, keys: s.keys }),
     ...sshKeyPairCalls({ state: into, now: p.now, newId: p.newId }),
   })
-  const slices = { graph: withRefs(graph), monotonic: p.monotonic, pause: () => setImmediate() }
+  const slices = { graph: withServiceRefs(withRefs(graph)), monotonic: p.monotonic, pause: () => setImmediate() }
   const calls = {
     ...reads(graph),
     ...identityCalls(graph),

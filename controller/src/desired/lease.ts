@@ -1,5 +1,6 @@
 /** NIC in a network with DHCP → the address that its MAC gets. */
 import type { Row, vrouterDesired } from '@skerry/contract'
+import { address6Of } from '../place/address6.ts'
 import { hostnameOf, namesakes } from './host-names.ts'
 import type { Projection } from './projection.ts'
 import { hasService } from './router.ts'
@@ -14,6 +15,7 @@ export const leases: Projection = {
       const vm = row['resourceType'] === 'VmInstanceVO' ? graph.get('vmInstance', row['resourceUuid'] as string) : undefined
       return vm ? [...graph.by('vmNic', 'vmInstanceUuid', vm['uuid']), ...namesakes(graph, vm)] : []
     },
+    usedIp: (row) => (row['ipVersion'] === 6 && typeof row['vmNicUuid'] === 'string' ? [row['vmNicUuid']] : []),
     l3Network: (row, graph) => [...graph.by('vmNic', 'l3NetworkUuid', row['uuid'])],
   },
   agents(graph, uuid) {
@@ -24,11 +26,13 @@ export const leases: Projection = {
   },
   spec(graph, uuid): Row {
     const nic = graph.get('vmNic', uuid)! as Row
+    const six = address6Of(graph, uuid)
     const spec: vrouterDesired.LeaseSpec = {
       routerUuid: nic['l3NetworkUuid'] as string,
       mac: nic['mac'] as string,
       ip: nic['ip'] as string,
       hostname: hostnameOf(graph, nic),
+      ...(six ? { ip6: six.row['ip'] as string } : {}),
     }
     return spec
   },

@@ -7,9 +7,13 @@ import type { Graph } from '@skerry/graph'
 import { bridges } from './bridge.ts'
 import { isos } from './iso.ts'
 import { leases } from './lease.ts'
+import { nicSecurities } from './nic-security.ts'
 import { pools } from './pool.ts'
 import type { Projection } from './projection.ts'
 import { routers } from './router.ts'
+import { securityGroups } from './security-group.ts'
+import { securityMembers } from './security-members.ts'
+import { vips } from './vip.ts'
 import { vms } from './vm.ts'
 import { volumes } from './volume.ts'
 
@@ -20,7 +24,19 @@ export interface DocumentRef {
   uuid: string
 }
 
-export const projections: readonly Projection[] = [bridges, vms, pools, isos, volumes, routers, leases]
+export const projections: readonly Projection[] = [
+  bridges,
+  securityMembers,
+  securityGroups,
+  nicSecurities,
+  vms,
+  pools,
+  isos,
+  volumes,
+  routers,
+  leases,
+  vips,
+]
 
 export const documentKey = (ref: DocumentRef) => `${ref.agentUuid}/${ref.noun}/${ref.uuid}`
 
@@ -60,11 +76,13 @@ export function reproject(graph: Graph, names: Iterable<string>, job: string | n
     const projection = projections.find((p) => p.noun === noun)
     if (!projection) continue
     const agents = new Set(projection.agents(graph, uuid))
-    const spec = agents.size > 0 ? projection.spec(graph, uuid) : undefined
+    const [first] = agents
+    const shared =
+      first !== undefined && !projection.perAgent?.(graph, uuid) ? hash(projection.spec(graph, uuid, first)) : undefined
     for (const agentUuid of agents) {
       const key = documentKey({ agentUuid, noun, uuid })
       const old = graph.get('desired', key)
-      const wanted = hash(spec!)
+      const wanted = shared ?? hash(projection.spec(graph, uuid, agentUuid))
       if (!old || old['tombstone'] || old['hash'] !== wanted)
         ops.push({ o: 'put', t: 'desired', k: key, v: { agentUuid, noun, uuid, of: name, hash: wanted, tombstone: false, job } })
     }

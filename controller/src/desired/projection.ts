@@ -9,5 +9,8 @@ export interface Projection {
   touchedBy: Record<string, (row: Row, graph: Graph) => readonly string[]>
   /** Agents that should hold the document now; none: it should be gone everywhere. */
   agents(graph: Graph, uuid: string): readonly string[]
-  spec(graph: Graph, uuid: string): Row
+  /** `agentUuid`: given where what it says is not the same for all. */
+  spec(graph: Graph, uuid: string, agentUuid?: string): Row
+  /** What it says is not the same for all its agents. */
+  perAgent?: (graph: Graph, uuid: string) => boolean
 }

@@ -49,7 +49,7 @@ function nicsOf(graph: Graph, vm: Readonly<Row>): kvmDesired.GuestSeed['nics'] {
       defaultRoute: nic === leading,
       address: `${nic['ip']}/${prefixOf(nic['netmask'] as string)}`,
       gateway,
-      dns: hasService(l3, 'DNS') ? [gateway] : (l3['dns'] as string[]),
+      dns: hasService(l3, 'DNS') ? [gateway] : (l3['dns'] as string[]).filter((ip) => !ip.includes(':')),
       search: (l3['dnsDomain'] as string | null | undefined) ?? null,
     }
   })

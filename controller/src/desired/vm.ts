@@ -3,6 +3,7 @@ import { bridgeName, diskTarget, type kvmDesired, type Row, tapName, volumePath 
 import type { Graph } from '@skerry/graph'
 import { agentOn } from './agents-of.ts'
 import { bootOrderOf } from './boot-order.ts'
+import { isGuarded } from './nic-security.ts'
 import type { Projection } from './projection.ts'
 import { seededIn, seedOf } from './seed.ts'
 
@@ -36,7 +37,8 @@ function nics(graph: Graph, vmUuid: string): kvmDesired.VmSpec['nics'] {
   return rows.map((nic) => {
     const l2 = graph.get('l3Network', nic['l3NetworkUuid'] as string)?.['l2NetworkUuid'] as string
     const uuid = nic['uuid'] as string
-    return { nicUuid: uuid, mac: nic['mac'] as string, bridge: bridgeName(l2), tap: tapName(uuid), ip: nic['ip'] as string }
+    const card = { nicUuid: uuid, mac: nic['mac'] as string, bridge: bridgeName(l2), tap: tapName(uuid), ip: nic['ip'] as string }
+    return isGuarded(graph, nic) ? { ...card, guarded: true } : card
   })
 }
 
@@ -55,6 +57,7 @@ export const vms: Projection = {
     vmInstance: (row) => [row['uuid'] as string],
     volume: (row) => (typeof row['vmInstanceUuid'] === 'string' ? [row['vmInstanceUuid']] : []),
     vmNic: (row) => [row['vmInstanceUuid'] as string],
+    vmNicSecurityGroupRef: (row) => [row['vmInstanceUuid'] as string],
     vmCdRom: (row) => [row['vmInstanceUuid'] as string],
     tag: (row) => (row['resourceType'] === 'VmInstanceVO' ? [row['resourceUuid'] as string] : []),
     sshKeyPair: (row) => row['vmInstanceUuids'] as string[],

@@ -1,5 +1,5 @@
 /** Parameters of one API against its schema. Values are never repeated in errors: they may be secret. */
-import { type Api, ipv4, SkerryError, uuid as uuidSchema } from '@skerry/contract'
+import { type Api, ip, SkerryError, uuid as uuidSchema } from '@skerry/contract'
 
 export interface Unchecked {
   api: Api
@@ -11,7 +11,7 @@ export interface Unchecked {
 
 export type Checked = { ok: true; params: Record<string, unknown> } | { ok: false; error: SkerryError; notANumber: boolean }
 
-const pathSchemas: Record<string, typeof ipv4> = { ip: ipv4, dns: ipv4 }
+const pathSchemas: Record<string, typeof ip> = { ip, dns: ip }
 
 /** What never was is answered by the calls themselves (`valid: false`, `{}`, an empty list); `imageId` may be a client's own word. Settings have names. */
 const ASKABLE = new Set(['sessionUuid', 'apiId', 'imageId', 'category', 'name'])
@@ -22,7 +22,7 @@ function badVariable(name: string, value: string): SkerryError | undefined {
   if (schema) {
     return schema.safeParse(value).success
       ? undefined
-      : new SkerryError('invalid-argument', `invalid field[${name}]: must be an IPv4 address`, { field: name })
+      : new SkerryError('invalid-argument', `invalid field[${name}]: must be an IPv4 or IPv6 address`, { field: name })
   }
   if (ASKABLE.has(name) || uuidSchema.safeParse(value).success) return undefined
   return new SkerryError('not-found', `invalid field[${name}]: there is no resource with this uuid`, { field: name })

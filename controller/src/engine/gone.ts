@@ -48,6 +48,23 @@ function scheduled(graph: Graph, ops: readonly Op[]): Op[] {
   ]
 }
 
+/** A card that is in no security group any more has no policy. */
+function unguardedCards(graph: Graph, ops: readonly Op[]): Op[] {
+  const refs = naming(graph, ops, { table: 'vmNicSecurityGroupRef', field: 'vmNicUuid', of: 'vmNic' })
+  const table = 'vmNicSecurityGroupRef'
+  const gone = new Set([...refs, ...ops.flatMap(({ o, t, k }) => (o === 'del' && t === table ? [k] : []))])
+  const put = new Set(ops.flatMap((op) => (op.o === 'put' && op.t === table ? [op.v['vmNicUuid']] : [])))
+  const deleted = new Set(ops.flatMap(({ o, t, k }) => (o === 'del' && t === 'vmNicSecurityPolicy' ? [k] : [])))
+  const nics = new Set([...gone].map((k) => graph.get(table, k)?.['vmNicUuid'] as string))
+  const bare = [...nics].filter((nic) => !put.has(nic) && [...graph.by(table, 'vmNicUuid', nic)].every((k) => gone.has(k)))
+  return [
+    ...refs.map((k): Op => ({ o: 'del', t: table, k })),
+    ...bare
+      .filter((k) => graph.get('vmNicSecurityPolicy', k) && !deleted.has(k))
+      .map((k): Op => ({ o: 'del', t: 'vmNicSecurityPolicy', k })),
+  ]
+}
+
 /** Operations that follow from these deletions. */
 export const goneWith = (graph: Graph, ops: readonly Op[]): Op[] => [
   ...tags(graph, ops),
@@ -57,6 +74,13 @@ export const goneWith = (graph: Graph, ops: readonly Op[]): Op[] => [
   ...naming(graph, ops, { table: 'affinityGroupUsage', field: 'resourceUuid', of: 'vmInstance' }).map(
     (k): Op => ({ o: 'del', t: 'affinityGroupUsage', k }),
   ),
+  ...naming(graph, ops, { table: 'vmSchedulingRuleGroupRef', field: 'vmUuid', of: 'vmInstance' }).map(
+    (k): Op => ({ o: 'del', t: 'vmSchedulingRuleGroupRef', k }),
+  ),
+  ...naming(graph, ops, { table: 'hostSchedulingRuleGroupRef', field: 'hostUuid', of: 'host' }).map(
+    (k): Op => ({ o: 'del', t: 'hostSchedulingRuleGroupRef', k }),
+  ),
+  ...unguardedCards(graph, ops),
   ...fromKeys(graph, ops),
   ...scheduled(graph, ops),
 ]

@@ -2,6 +2,7 @@
 import { isOwned, OWNER, type Resource, type Row, resources, tableOf } from '@skerry/contract'
 import type { TableSpec } from '@skerry/graph'
 import { labelIndexes } from '../desired/host-names.ts'
+import { pageIndexes } from '../desired/security-members.ts'
 
 /** Rows of the first administrator name no owner, and are in no index by owner. */
 const owner = (row: Readonly<Row>) => (row[OWNER] as string | null | undefined) ?? undefined
@@ -35,6 +36,7 @@ export const tables: Record<string, TableSpec> = {
           indexes: r.indexes,
           derived: {
             ...(labelIndexes as Record<string, TableSpec['derived']>)[r.name],
+            ...(pageIndexes as Record<string, TableSpec['derived']>)[r.name],
             ...(isOwned(r) ? { [OWNER]: owner } : {}),
           },
         },

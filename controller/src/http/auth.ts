@@ -1,6 +1,7 @@
 /** Who calls: the Authorization header, the session or access key behind it, and whether that may use an API. */
 import { SkerryError } from '@skerry/contract'
 import type { Caller, Engine } from '../engine/port.ts'
+import { mayLogIn } from '../identity/access-rules.ts'
 import type { Door, Visit } from './context.ts'
 import { httpDates } from './dates.ts'
 import { Refusal } from './refusal.ts'
@@ -39,6 +40,8 @@ async function signedBy(door: Door, visit: Visit, value: string): Promise<Caller
   // Clients sign the path that they send, which may hold two slashes.
   const paths = new Set([`/v1${path}`, url.pathname.replace(/^\/+zstack(?=\/)/, '')])
   const texts = [...paths].map((one) => `${request.method}\n${date}\n${one}`)
+  if (!mayLogIn(door.engine.graph, visit.address))
+    throw new Refusal(403, 'an access control rule allows no access keys from this address')
   const caller = await door.engine.signed({ keyId, signature, texts })
   // ZStack's Go SDK tells a bad key from other failures by these very words.
   if (caller === undefined)

@@ -11,7 +11,9 @@ export function serveBackup(door: Door, visit: Visit): Response {
   if (serving.has(door)) throw new SkerryError('conflict', 'another backup is being made')
   serving.add(door)
   const chunks = source()[Symbol.asyncIterator]()
+  let gone = false
   const end = async () => {
+    gone = true
     serving.delete(door)
     await chunks.return?.()
   }
@@ -21,6 +23,7 @@ export function serveBackup(door: Door, visit: Visit): Response {
     async pull(controller) {
       try {
         const { done, value } = await chunks.next()
+        if (gone) return
         if (!done) return controller.enqueue(value)
         controller.close()
       } catch (cause) {

@@ -87,6 +87,8 @@ export function eventStream(
     quiet?.()
     quiet = undefined
     stop.abort()
+    // One that waits to be asked for more hears no signal: without this it would go on listening for a reader that is gone.
+    events.return?.().catch(() => undefined) // what it says now has no reader
   }
   visit.request.signal.addEventListener('abort', close, { once: true })
   const stream = new ReadableStream<Uint8Array>({

@@ -4,7 +4,7 @@ import type { Graph } from '@skerry/graph'
 import { parseQuery, runQuerySliced } from '@skerry/query'
 import type { Caller } from '../engine/port.ts'
 import { withRefs } from '../identity/resource-refs.ts'
-import { render, renderText, type TimeForm, targets } from '../inventory/index.ts'
+import { render, renderText, type TimeForm, targets, withServiceRefs } from '../inventory/index.ts'
 import type { Door } from './context.ts'
 import { Refusal } from './refusal.ts'
 import type { Route } from './routes.ts'
@@ -96,7 +96,7 @@ export async function findMany(
   search: URLSearchParams,
   caller: Caller | undefined,
 ): Promise<Found> {
-  const graph = withRefs(door.engine.graph)
+  const graph = withServiceRefs(withRefs(door.engine.graph))
   const visible = door.engine.guard.visible(caller)
   const explained = search.get('explain') === 'true'
   if (explained && visible)

@@ -26,6 +26,10 @@ const amountsOf: Readonly<Record<string, (row: Readonly<Row>) => Amounts>> = {
   },
   image: (image) => (image['status'] === 'Deleted' ? {} : { 'image.num': 1, 'image.size': number(image, 'size') }),
   l3Network: () => ({ 'l3.num': 1 }),
+  securityGroup: () => ({ 'securityGroup.num': 1 }),
+  vip: () => ({ 'vip.num': 1 }),
+  eip: () => ({ 'eip.num': 1 }),
+  portForwardingRule: () => ({ 'portForwarding.num': 1 }),
 }
 /** Snapshots are whose their volume is. */
 const SNAPSHOTS = 'volumeSnapshot'

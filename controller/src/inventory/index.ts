@@ -1,5 +1,6 @@
 export * from './fields.ts'
 export * from './render.ts'
 export * from './schema.ts'
+export * from './service-refs.ts'
 export * from './targets.ts'
 export * from './zql.ts'

@@ -1,11 +1,16 @@
-/** What was made of rows lately, by the row itself. Bounded: two generations, the older one is forgotten as a whole. */
+/**
+ * What was made of rows lately, by the row itself. Bounded: two generations, the older one is forgotten as a whole; and what was made of a
+ * row that nobody has any more goes with it, so that rows that come and go leave nothing behind.
+ */
 import type { Row } from '@skerry/contract'
 
 const GENERATION = 10_000
 
 export class RecentRows<T> {
-  #now = new Map<Readonly<Row>, T>()
-  #before = new Map<Readonly<Row>, T>()
+  #now = new WeakMap<Readonly<Row>, T>()
+  #before = new WeakMap<Readonly<Row>, T>()
+  /** added to the newer generation */
+  #added = 0
 
   get(row: Readonly<Row>): T | undefined {
     const value = this.#now.get(row)
@@ -15,10 +20,12 @@ export class RecentRows<T> {
   }
 
   add(row: Readonly<Row>, value: T): T {
-    if (this.#now.size >= GENERATION) {
+    if (this.#added >= GENERATION) {
       this.#before = this.#now
-      this.#now = new Map()
+      this.#now = new WeakMap()
+      this.#added = 0
     }
+    this.#added += 1
     this.#now.set(row, value)
     return value
   }

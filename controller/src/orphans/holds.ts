@@ -12,7 +12,7 @@ import {
   type vrouterDesired,
 } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
-import { ipToLong, usedIpKey } from '../place/address.ts'
+import { ipToLong, rangesOf, usedIpKey } from '../place/address.ts'
 
 export interface Known {
   noun: string
@@ -28,8 +28,7 @@ const isOn = ({ spec, observed }: Known) =>
 /** The range of an L3 network that an address is in. */
 export function rangeOf(graph: Graph, l3NetworkUuid: string, ip: string): Row | undefined {
   const long = ipToLong(ip)
-  for (const key of graph.by('ipRange', 'l3NetworkUuid', l3NetworkUuid)) {
-    const range = graph.get('ipRange', key)! as Row
+  for (const range of rangesOf(graph, l3NetworkUuid)) {
     if (long >= ipToLong(range['startIp'] as string) && long <= ipToLong(range['endIp'] as string)) return range
   }
   return undefined
@@ -57,8 +56,9 @@ export function holdsOf(graph: Graph, known: Known): OrphanHolds {
     return { ...NOTHING, ...power, addresses, macs: nics.map((nic) => nic.mac) }
   }
   if (noun === 'lease') {
-    const { routerUuid, mac, ip } = spec as vrouterDesired.LeaseSpec
-    const addresses = graph.get('l3Network', routerUuid) ? [{ l3NetworkUuid: routerUuid, ip }] : []
+    const { routerUuid, mac, ip, ip6 } = spec as vrouterDesired.LeaseSpec
+    const held = [ip, ...(ip6 ? [ip6] : [])].map((one) => ({ l3NetworkUuid: routerUuid, ip: one }))
+    const addresses = graph.get('l3Network', routerUuid) ? held : []
     return { ...NOTHING, addresses, macs: [mac] }
   }
   if (noun !== 'volume') return NOTHING

@@ -18,19 +18,53 @@ export const networkOf = (ip: string, prefixLen: number) =>
 
 export const usedIpKey = (l3NetworkUuid: string, ip: string) => `${l3NetworkUuid}:${ip}`
 
-/** Addresses of a range that nobody holds, from `start` on, around the end and back. */
+interface Ends {
+  first: number
+  last: number
+}
+const endsOf = (row: Readonly<Row>): Ends => ({
+  first: ipToLong(row['startIp'] as string),
+  last: ipToLong(row['endIp'] as string),
+})
+export const isIpv4 = (ip: string) => !ip.includes(':')
+/** IPv4 ranges of a network. */
+export const rangesOf = (graph: Graph, l3NetworkUuid: unknown): Row[] =>
+  [...graph.by('ipRange', 'l3NetworkUuid', l3NetworkUuid)]
+    .map((k) => graph.get('ipRange', k)! as Row)
+    .filter((range) => range['ipVersion'] === 4)
+/** What is kept from being given out in a network. */
+const reservedIn = (graph: Graph, l3NetworkUuid: unknown): Ends[] =>
+  [...graph.by('reservedIpRange', 'l3NetworkUuid', l3NetworkUuid)]
+    .map((k) => graph.get('reservedIpRange', k)!)
+    .filter((row) => row['ipVersion'] === 4)
+    .map(endsOf)
+export const isReserved = (graph: Graph, l3NetworkUuid: unknown, ip: string): boolean =>
+  reservedIn(graph, l3NetworkUuid).some(({ first, last }) => ipToLong(ip) >= first && ipToLong(ip) <= last)
+/** How many addresses of a range are kept from being given out. */
+export function reservedCount(graph: Graph, range: Readonly<Row>): number {
+  const { first, last } = endsOf(range)
+  return reservedIn(graph, range['l3NetworkUuid']).reduce(
+    (sum, r) => sum + Math.max(0, Math.min(last, r.last) - Math.max(first, r.first) + 1),
+    0,
+  )
+}
+
+/** Addresses of a range that nobody holds and nothing keeps, from `start` on, around the end and back. */
 export function* freeAddresses(graph: Graph, range: Row, start = 0): Generator<string> {
-  const first = ipToLong(range['startIp'] as string)
-  const count = ipToLong(range['endIp'] as string) - first + 1
+  const { first, last } = endsOf(range)
+  const count = last - first + 1
+  const kept = reservedIn(graph, range['l3NetworkUuid'])
   for (let i = 0; i < count; i++) {
-    const ip = longToIp(first + ((start + i) % count))
+    const long = first + ((start + i) % count)
+    if (kept.some((r) => long >= r.first && long <= r.last)) continue
+    const ip = longToIp(long)
     if (!graph.get('usedIp', usedIpKey(range['l3NetworkUuid'] as string, ip))) yield ip
   }
 }
 
 /** A free address of a network, from a random place on (RandomIpAllocatorStrategy); undefined when all are taken. */
 export function chooseAddress(graph: Graph, l3NetworkUuid: string, random: () => number): { ip: string; range: Row } | undefined {
-  const ranges = [...graph.by('ipRange', 'l3NetworkUuid', l3NetworkUuid)].map((k) => graph.get('ipRange', k)! as Row)
+  const ranges = rangesOf(graph, l3NetworkUuid)
   const offset = Math.floor(random() * ranges.length)
   for (let i = 0; i < ranges.length; i++) {
     const range = ranges[(offset + i) % ranges.length]!

@@ -2,6 +2,7 @@
 import type { Guard, Op, Row } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { Ask, PlaceRequest } from './request.ts'
+import { schedulingTurn } from './scheduling-rules.ts'
 
 const PREFIX = 'affinityGroupUuid::'
 
@@ -44,15 +45,20 @@ export function apartFrom(graph: Graph, request: PlaceRequest): Ask['apart'] {
   return { hard, soft }
 }
 
-/** Of a commit that places a VM: two members of a group that must be apart can't be placed in the same moment. */
+/** Of a commit that places a VM: two members of a group that must be apart can't be placed in the same moment,
+ * and neither can those of scheduling rules. */
 export function keepApart(graph: Graph, request: PlaceRequest): { guards: Guard[]; ops: Op[] } {
   const keys = inForce(graph, request)
     .filter((group) => group['policy'] === 'antiHard')
     .map((group) => group['uuid'] as string)
+  const turn = schedulingTurn(graph, request)
   return {
-    guards: keys.map((k): Guard => ({ g: 'version', t: 'affinityGroup', k, seq: graph.version('affinityGroup', k)! })),
+    guards: [
+      ...turn.guards,
+      ...keys.map((k): Guard => ({ g: 'version', t: 'affinityGroup', k, seq: graph.version('affinityGroup', k)! })),
+    ],
     // Only its version moves: who decided by the one before decides anew.
-    ops: keys.map((k): Op => ({ o: 'set', t: 'affinityGroup', k, v: {} })),
+    ops: [...turn.ops, ...keys.map((k): Op => ({ o: 'set', t: 'affinityGroup', k, v: {} }))],
   }
 }
 

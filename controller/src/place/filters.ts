@@ -146,10 +146,17 @@ const affinityGroup: Filter = {
   },
 }
 
+const schedulingRule: Filter = {
+  name: 'scheduling-rule',
+  plainly: 'is where a scheduling rule of it does not let it be',
+  refuse: ({ rules }, { host }) => rules.refuse(host),
+}
+
 /** What is the same for all hosts of a cluster. */
 export const clusterFilters: readonly Filter[] = [surroundings, imageBackupStorage, attachedL2Network]
 export const hostFilters: readonly Filter[] = [
   designatedHost,
+  schedulingRule,
   hostState,
   networkWithoutUplink,
   hostCapacity,

@@ -7,13 +7,16 @@ import { CapacityTree, type Leaf } from './capacity-tree.ts'
 import type { PlaceSettings } from './settings.ts'
 
 /** Tables of which each change concerns one host, or all of them. */
-const WATCHED = ['host', 'localStorageHost', 'vmInstance', 'tag', 'globalConfig', 'resourceConfig']
+const WATCHED = ['host', 'localStorageHost', 'vmInstance', 'hostSchedulingRuleGroupRef', 'tag', 'globalConfig', 'resourceConfig']
 const PLACES: ReadonlySet<unknown> = new Set(['HostVO', 'ClusterVO', 'ZoneVO', 'host', 'cluster', 'zone'])
 
 export class HostIndex {
   readonly #graph: Graph
   readonly #trees = new Map<string, CapacityTree>()
   readonly #clusterOf = new Map<string, string>()
+  /** by scheduling group of hosts */
+  readonly #groupTrees = new Map<string, CapacityTree>()
+  readonly #groupsOf = new Map<string, readonly string[]>()
   readonly #changed = new Set<string>()
   #allChanged = true
 
@@ -29,9 +32,17 @@ export class HostIndex {
     return [...clusters].flatMap((cluster) => this.#trees.get(cluster) ?? [])
   }
 
+  /** The tree of the hosts of a scheduling group. */
+  treeOfGroup(settings: PlaceSettings, group: string): CapacityTree[] {
+    this.#refresh(settings)
+    const tree = this.#groupTrees.get(group)
+    return tree ? [tree] : []
+  }
+
   #note({ table, key, old, row }: Parameters<Parameters<Graph['follow']>[1]>[0]): void {
     if (this.#allChanged) return
     if (table === 'host') this.#changed.add(key)
+    else if (table === 'hostSchedulingRuleGroupRef') this.#changed.add((row ?? old)!['hostUuid'] as string)
     else if (table === 'localStorageHost') this.#changed.add(key.slice(key.indexOf(':') + 1))
     else if (table === 'vmInstance') {
       if (old?.['hostUuid'] === row?.['hostUuid']) return
@@ -60,11 +71,36 @@ export class HostIndex {
       if (tree?.size === 0) this.#trees.delete(before)
       this.#clusterOf.delete(uuid)
     }
+    const groups = host ? this.#groupsNow(uuid) : []
+    this.#leave(uuid, groups)
     if (!host || cluster === undefined) return
     let tree = this.#trees.get(cluster)
     if (!tree) this.#trees.set(cluster, (tree = new CapacityTree()))
     this.#clusterOf.set(uuid, cluster)
-    tree.set(uuid, leafOf(this.#graph, uuid, settings))
+    const leaf = leafOf(this.#graph, uuid, settings)
+    tree.set(uuid, leaf)
+    for (const group of groups) {
+      let own = this.#groupTrees.get(group)
+      if (!own) this.#groupTrees.set(group, (own = new CapacityTree()))
+      own.set(uuid, leaf)
+    }
+  }
+
+  #groupsNow(uuid: string): string[] {
+    const refs = this.#graph.by('hostSchedulingRuleGroupRef', 'hostUuid', uuid)
+    return [...refs].map((key) => this.#graph.get('hostSchedulingRuleGroupRef', key)!['hostGroupUuid'] as string)
+  }
+
+  /** Out of the trees of groups that it is no longer in. */
+  #leave(uuid: string, groups: readonly string[]): void {
+    for (const group of this.#groupsOf.get(uuid) ?? []) {
+      if (groups.includes(group)) continue
+      const tree = this.#groupTrees.get(group)
+      tree?.delete(uuid)
+      if (tree?.size === 0) this.#groupTrees.delete(group)
+    }
+    if (groups.length > 0) this.#groupsOf.set(uuid, groups)
+    else this.#groupsOf.delete(uuid)
   }
 }
 

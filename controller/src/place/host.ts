@@ -10,8 +10,9 @@ import { hostsWithRoom, type Need } from './capacity-tree.ts'
 import { refusalOf } from './filters.ts'
 import { hostIndexOf } from './host-index.ts'
 import type { Ask, Candidate, Placement, PlaceRequest, Refused } from './request.ts'
+import { isHostOf, type Only, schedulingRules } from './scheduling-rules.ts'
 import { type PlaceSettings, settingsOf } from './settings.ts'
-import { costOf, strategyOf } from './strategies.ts'
+import { costOf, RATHER_NOT, strategyOf } from './strategies.ts'
 
 export type { Placement, PlaceRequest, Refused } from './request.ts'
 
@@ -19,7 +20,8 @@ export type { Placement, PlaceRequest, Refused } from './request.ts'
 const NAMED = 100
 
 function askOf(graph: Graph, request: PlaceRequest, settings: PlaceSettings): Ask {
-  return { graph, request, settings, apart: apartFrom(graph, request), clusters: new Map() }
+  const rules = schedulingRules(graph, request)
+  return { graph, request, settings, apart: apartFrom(graph, request), rules, clusters: new Map() }
 }
 
 const placementOf = ({ host, storage }: Candidate): Placement => ({
@@ -47,22 +49,31 @@ const needOf = ({ request }: Ask): Need => ({
   disk: request.diskBytes > 0 ? request.diskBytes : Number.NEGATIVE_INFINITY,
 })
 
-/** Hosts worth looking at, the cheapest first; those left out have no room. */
-function* worthALook(ask: Ask): Iterable<{ uuid: string; vms: number }> {
+/** Hosts worth looking at, the cheapest first; those left out have no room, or are not among those that rules name. */
+function worthALook(ask: Ask, among: Only | undefined): Iterable<{ uuid: string; vms: number }> {
   const { graph, request } = ask
-  const { any } = strategyOf(request.strategy)
   const only = onlyHost(request)
-  const index = only ? undefined : hostIndexOf(graph)
-  if (index) {
-    const clusters = request.clusterUuid
-      ? [request.clusterUuid]
-      : request.zoneUuid
-        ? graph.by('cluster', 'zoneUuid', request.zoneUuid)
-        : undefined
-    return yield* hostsWithRoom(index.trees(ask.settings, clusters), needOf(ask), any ? (request.random ?? (() => 0)) : undefined)
-  }
+  const index = only || (among && 'hosts' in among) ? undefined : hostIndexOf(graph)
+  if (!index) return byVms(ask, only ? [only] : among ? hostsAmong(graph, among) : scopeOf(ask))
+  const { any } = strategyOf(request.strategy)
+  const trees = among
+    ? index.treeOfGroup(ask.settings, (among as { group: string }).group)
+    : index.trees(ask.settings, clustersOf(ask))
+  return hostsWithRoom(trees, needOf(ask), any ? (request.random ?? (() => 0)) : undefined)
+}
+
+const clustersOf = ({ graph, request: { clusterUuid, zoneUuid } }: Ask): Iterable<string> | undefined =>
+  clusterUuid ? [clusterUuid] : zoneUuid ? graph.by('cluster', 'zoneUuid', zoneUuid) : undefined
+
+const hostsAmong = (graph: Graph, among: Only): readonly string[] =>
+  'hosts' in among ? among.hosts : [...graph.rows('host')].flatMap(([uuid]) => (isHostOf(graph, among.group, uuid) ? [uuid] : []))
+
+/** Those of these hosts that are there, the cheapest first. */
+function byVms({ graph, request }: Ask, hosts: Iterable<string>): { uuid: string; vms: number }[] {
+  const { any } = strategyOf(request.strategy)
+  const found = [...hosts].filter((uuid) => graph.get('host', uuid))
   const vmsOf = (uuid: string) => (any ? 0 : graph.countBy('vmInstance', 'hostUuid', uuid))
-  yield* [...scopeOf(ask, only)].map((uuid) => ({ uuid, vms: vmsOf(uuid) })).sort((a, b) => a.vms - b.vms)
+  return found.map((uuid) => ({ uuid, vms: vmsOf(uuid) })).sort((a, b) => a.vms - b.vms)
 }
 
 function lookAt(ask: Ask, uuid: string): { candidate: Candidate; refused: Refused | undefined } {
@@ -77,16 +88,36 @@ function choose(ask: Ask): Candidate | undefined {
     const { candidate, refused } = lookAt(ask, last)
     if (!refused) return candidate
   }
-  let best: { candidate: Candidate; cost: number } | undefined
-  for (const { uuid, vms } of worthALook(ask)) {
-    if (best && vms >= best.cost) break
+  const { preferred, only } = ask.rules
+  let best: Priced | undefined
+  // One host or few are looked at as they are; among many, those that soft rules name come first, or all others would be looked at.
+  const few = onlyHost(request) !== undefined || only !== undefined
+  if (!few) for (const among of preferred) best = cheapest(ask, worthALook(ask, among), { best, least: 0 })
+  return cheapest(ask, worthALook(ask, only), { best, least: few ? 0 : preferred.length * RATHER_NOT })?.candidate
+}
+
+interface Priced {
+  candidate: Candidate
+  cost: number
+}
+
+/** The cheapest of these hosts and `best`. `least`: what each of them costs besides its VMs, but for those that were looked at before. */
+function cheapest(
+  ask: Ask,
+  hosts: Iterable<{ uuid: string; vms: number }>,
+  from: { best: Priced | undefined; least: number },
+): Priced | undefined {
+  let { best } = from
+  for (const { uuid, vms } of hosts) {
+    if (best && vms + from.least >= best.cost) break
+    if (ask.rules.forbids(uuid) || (best && vms + ask.rules.broken(uuid) * RATHER_NOT >= best.cost)) continue
     const { candidate, refused } = lookAt(ask, uuid)
     if (refused) continue
     const cost = costOf(ask, candidate, vms)
-    if (cost <= vms) return candidate
     if (!best || cost < best.cost) best = { candidate, cost }
+    if (cost <= vms + from.least) break
   }
-  return best?.candidate
+  return best
 }
 
 /** Chooses, or throws `no-host` whose details name the hosts and why each was refused. */

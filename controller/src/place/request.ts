@@ -1,6 +1,7 @@
 /** What placement is asked for, and what it answers. */
 import type { Row } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
+import type { SchedulingRules } from './scheduling-rules.ts'
 import type { PlaceSettings } from './settings.ts'
 import type { StorageWish } from './storage-tags.ts'
 
@@ -32,6 +33,8 @@ export interface PlaceRequest {
   /** the VM itself, when it exists: its own place doesn't count against it */
   vmUuid?: string
   affinityGroupUuids?: readonly string[]
+  /** VM scheduling groups that it joins as it is created */
+  vmSchedulingGroupUuids?: readonly string[]
   /** in [0, 1): for the strategy that takes any host */
   random?: () => number
 }
@@ -63,6 +66,7 @@ export interface Ask {
   settings: PlaceSettings
   /** Of its affinity groups: hosts that run other members, with the group's name. */
   apart: { hard: ReadonlyMap<string, string>; soft: ReadonlySet<string> }
+  rules: SchedulingRules
   /** What all hosts of a cluster have in common is looked at once. */
   clusters: Map<string, { filter: string; because: string } | undefined>
 }

@@ -39,17 +39,17 @@ const strategies: Record<HostAllocatorStrategy, Strategy> = {
 }
 
 /** More than any number of VMs: hosts that a soft rule would rather leave out come last. */
-const RATHER_NOT = 2 ** 40
+export const RATHER_NOT = 2 ** 40
 
 export const strategyOf = (name: string | undefined): Strategy =>
   strategies[name as HostAllocatorStrategy] ?? strategies.LeastVmPreferredHostAllocatorStrategy
 
-/** With what soft anti-affinity and a soft binding add. */
+/** With what soft rules and a soft binding add. */
 export function costOf(ask: Ask, candidate: Candidate, vms: number): number {
-  const { request, apart, settings } = ask
+  const { request, apart, settings, rules } = ask
   const { uuid, clusterUuid } = candidate.host as { uuid: string; clusterUuid: string }
   const unbound = request.boundTo && settings.bindingIsSoft() && ![uuid, clusterUuid].some((k) => request.boundTo!.includes(k))
-  const apartFrom = apart.soft.has(uuid)
+  const broken = rules.broken(uuid) + (apart.soft.has(uuid) ? 1 : 0)
   const preferred = strategyOf(request.strategy).cost(ask, candidate, vms)
-  return preferred + (apartFrom ? RATHER_NOT : 0) + (unbound ? 2 * RATHER_NOT : 0)
+  return preferred + broken * RATHER_NOT + (unbound ? 2 * RATHER_NOT : 0)
 }

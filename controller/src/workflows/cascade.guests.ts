@@ -63,6 +63,16 @@ function mark(ctx: Ctx): { change: Change } {
   return { change: merged(moves) }
 }
 
+/** Whether another job that has not ended has marked this guest, and is going to set it right. */
+export function isMarkedByAnother({ input, job, world: { graph } }: Ctx): boolean {
+  const marks = (other: string) => {
+    if (other === job || graph.get('jobStep', `${other}/mark-guests`)?.['state'] !== 'done') return false
+    const found = graph.get('jobStep', `${other}/check`)?.['output'] as Looked | undefined
+    return found?.guests.some(({ uuid }) => uuid === input.uuid) === true
+  }
+  return ['processing', 'undoing'].some((state) => [...graph.by('job', 'state', state)].some(marks))
+}
+
 const merged = (parts: readonly { guards: Guard[]; ops: Op[]; facts: Fact[] }[]) => ({
   guards: parts.flatMap((p) => p.guards),
   ops: parts.flatMap((p) => p.ops),

@@ -17,7 +17,18 @@ export const cascadeEdges: readonly CascadeEdge[] = Object.values(resources as R
         onDelete: edge.onDelete ?? 'restrict',
         ...(edge.list ? { list: true } : {}),
       },
-      ...(edge.both ? [{ table: edge.to, via: edge.via, parent: resource.name, onDelete: 'cascade' as const, named: true }] : []),
+      ...(edge.both
+        ? [
+            {
+              table: edge.to,
+              via: edge.via,
+              parent: resource.name,
+              onDelete: 'cascade' as const,
+              named: true,
+              ...(edge.bothWhere ? { where: edge.bothWhere } : {}),
+            },
+          ]
+        : []),
     ])
     .concat(isOwned(resource) ? [{ table: resource.name, via: OWNER, parent: 'account', onDelete: 'cascade' }] : []),
 )

@@ -1,8 +1,8 @@
 /** Creations whose whole meaning is a row: what each row holds besides the common fields, with ZStack's defaults. */
-import { hostAllocatorStrategies, primaryStorageAllocatorStrategies, type Row, SkerryError } from '@skerry/contract'
+import { hostAllocatorStrategies, primaryStorageAllocatorStrategies, type Row, SkerryError, VXLAN_POOL } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { creation } from './resource.create.ts'
-import type { Action, Ctx } from './world.ts'
+import { type Action, type Ctx, need } from './world.ts'
 
 const p = (ctx: Ctx): Row => ctx.input.params
 
@@ -45,24 +45,17 @@ export const primaryStorageAdd = creation({
   }),
 })
 
-export const l2NetworkCreate = creation({
-  workflow: 'l2Network.create',
-  table: 'l2Network',
-  parents: { zoneUuid: 'zone' },
-  row: (ctx) => ({
-    zoneUuid: p(ctx)['zoneUuid'],
-    physicalInterface: p(ctx)['physicalInterface'],
-    type: 'L2NoVlanNetwork',
-    vSwitchType: 'LinuxBridge',
-    isolated: p(ctx)['isolated'] ?? false,
-    attachedClusterUuids: [],
-  }),
-})
-
 export const l3NetworkCreate = creation({
   workflow: 'l3Network.create',
   table: 'l3Network',
   parents: { l2NetworkUuid: 'l2Network' },
+  check({ graph, params }) {
+    const l2 = need(graph, 'l2Network', params['l2NetworkUuid'])
+    if (l2['type'] === VXLAN_POOL)
+      throw new SkerryError('invalid-argument', `L2 network ${l2['name']} is a VXLAN pool: create a VXLAN network of it first`, {
+        l2NetworkUuid: l2['uuid'],
+      })
+  },
   row: (ctx) => ({
     type: 'L3BasicNetwork',
     l2NetworkUuid: p(ctx)['l2NetworkUuid'],
@@ -75,6 +68,8 @@ export const l3NetworkCreate = creation({
     enableIPAM: p(ctx)['enableIPAM'] ?? true,
     isolated: false,
     dns: [],
+    hostRoute: [],
+    mtu: null,
     networkServices: [],
     routerAgentUuid: null,
     routerUplink: null,
@@ -131,7 +126,6 @@ export const controlPlane: readonly Action[] = [
   zoneCreate,
   clusterCreate,
   primaryStorageAdd,
-  l2NetworkCreate,
   l3NetworkCreate,
   instanceOfferingCreate,
   diskOfferingCreate,

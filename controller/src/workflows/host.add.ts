@@ -6,9 +6,10 @@ import { z } from 'zod'
 import { bringAgents } from '../deploy/bring.ts'
 import { agentOn } from '../desired/agents-of.ts'
 import { cpusOf } from '../place/cpus.ts'
+import { vtepsToGet } from '../place/vtep.ts'
 import { input } from './input.ts'
 import { connectParts, dropParts } from './storage-parts.ts'
-import { type Action, baseRow, type Ctx, type Input, need, touch, type World } from './world.ts'
+import { type Action, baseRow, type Ctx, derivedId, type Input, need, touch, type World } from './world.ts'
 
 const facts = z.object({
   cpuNum: z.number(),
@@ -20,6 +21,7 @@ const facts = z.object({
   osVersion: z.string(),
   domainType: z.enum(['kvm', 'qemu']),
   bootId: z.string(),
+  addresses: z.array(z.object({ dev: z.string(), cidr: z.string() })).optional(),
 })
 
 /** Agents enrolled from an address that no host has yet. All of one machine: two machines behind one address are told apart by machineId. */
@@ -107,22 +109,42 @@ const bind: Step<Input, World> = {
   },
 }
 
+/** What a host tells of its addresses: with that it gets the VTEPs that it lacks. */
+function addressed(ctx: Ctx, addresses: z.infer<typeof facts>['addresses']): Op[] {
+  const { graph, now } = ctx.world
+  const host = need(graph, 'host', ctx.input.uuid)
+  if (!addresses) return []
+  const same = JSON.stringify(host['addresses']) === JSON.stringify(addresses)
+  const idOf = (poolUuid: string) => derivedId(ctx, `vtep/${poolUuid}`)
+  const vteps = vtepsToGet(graph, { ...host, addresses }, { idOf, now: now() })
+  return [...(same ? [] : [{ o: 'set' as const, t: 'host', k: ctx.input.uuid, v: { addresses } }]), ...vteps]
+}
+
 const ask: Step<Input, World> = {
   name: 'ask-facts',
   output: facts,
-  noUndo: 'it only asks',
+  noUndo: 'what a host tells stays so',
   do: async (ctx: Ctx) => {
     const agent = agentOn(ctx.world.graph, ctx.input.uuid, 'kvm')
     if (!agent) throw new SkerryError('agent-absent', `no agent-kvm serves host ${ctx.input.uuid}`, { hostUuid: ctx.input.uuid })
-    return {
-      output: await ctx.world.agents.command(
-        agent,
-        { id: `${ctx.commandId}_${ctx.world.now()}`, noun: 'host', uuid: ctx.input.uuid, verb: 'facts', input: {} },
-        ctx,
-      ),
-    }
+    const output = await ctx.world.agents.command(
+      agent,
+      { id: `${ctx.commandId}_${ctx.world.now()}`, noun: 'host', uuid: ctx.input.uuid, verb: 'facts', input: {} },
+      ctx,
+    )
+    const ops = addressed(ctx, facts.parse(output).addresses)
+    return { output, ...(ops.length > 0 ? { change: { ops } } : {}) }
   },
 }
+
+/** A host that is not added has no VTEPs. */
+const askNew: Step<Input, World> = {
+  ...ask,
+  noUndo: undefined,
+  undo: (ctx: Ctx) => ({
+    change: { ops: [...ctx.world.graph.by('vtep', 'hostUuid', ctx.input.uuid)].map((k): Op => ({ o: 'del', t: 'vtep', k })) },
+  }),
+} as Step<Input, World>
 
 /** What all agents of the host must have before guests can start there: bridges of its cluster's networks, folders of its storage. */
 const prepare: Step<Input, World> = {
@@ -180,7 +202,7 @@ const record: Step<Input, World> = {
 }
 
 export const hostAdd: Action = {
-  workflow: defineWorkflow<Input, World>({ name: 'host.add', version: 1, input, steps: [bind, ask, prepare, record] }),
+  workflow: defineWorkflow<Input, World>({ name: 'host.add', version: 1, input, steps: [bind, askNew, prepare, record] }),
   check({ graph, params, uuid, deploys }) {
     const cluster = need(graph, 'cluster', params['clusterUuid'])
     if (cluster['hypervisorType'] !== 'KVM')

@@ -1,6 +1,7 @@
 /** Every workflow that an API names. A name in the contract without an entry here fails at start-up. */
 import { apis } from '@skerry/contract'
 import { stepsOf, type Workflow } from '@skerry/workflow'
+import { accessControlRules } from './access-control-rule.ts'
 import { accessKeyCreate } from './access-key.create.ts'
 import { accounts } from './account.ts'
 import { affinityGroupAddVm, affinityGroupCreate, affinityGroupRemoveVm } from './affinity-group.ts'
@@ -13,6 +14,7 @@ import {
 } from './backup-storage.add.ts'
 import { backupStorageAddSftp, backupStorageUpdateSftp } from './backup-storage.sftp.ts'
 import { configChanges } from './config.change.ts'
+import { configTemplateActions } from './config-template.ts'
 import { controlPlane } from './control-plane.ts'
 import { gcJobs } from './gc-job.ts'
 import { hostAdd, hostReconnect } from './host.add.ts'
@@ -24,8 +26,13 @@ import { imageAdd } from './image.add.ts'
 import { imageDelete, imageExpunge, imageRecover } from './image.delete.ts'
 import { imageCancelUpload, imageReceive } from './image.upload.ts'
 import { ipRangeAdd } from './ip-range.add.ts'
+import { ipRangeAdd6 } from './ip-range.add6.ts'
+import { ipRangeReserve } from './ip-range.reserve.ts'
 import { l2NetworkAttach, l2NetworkDetach } from './l2-network.attach.ts'
+import { l2NetworkCreations } from './l2-network.create.ts'
+import { l2NetworkChangeVlan } from './l2-network.vlan.ts'
 import { l3AddDns, l3AttachServices, l3DetachServices, l3RemoveDns } from './l3-network.services.ts'
+import { l3AddHostRoute, l3RemoveHostRoute, l3SetMtu } from './l3-network.settings.ts'
 import { longJobs } from './long-job.ts'
 import { orphanAdopt } from './orphan.adopt.ts'
 import { orphanRemove } from './orphan.remove.ts'
@@ -42,10 +49,14 @@ import {
 import { sharing } from './resource.share.ts'
 import { resourceChangeState, resourceUpdate } from './resource.update.ts'
 import { schedulerActions } from './scheduler.ts'
+import { securityCardActions } from './security-group.cards.ts'
+import { securityGroupActions } from './security-group.ts'
 import { sshKeyPairs } from './ssh-key-pair.ts'
 import { tagDelete, tagUpdate } from './tag.change.ts'
 import { tagCreate, tagCreateMany } from './tag.create.ts'
 import { tagPatterns } from './tag-pattern.ts'
+import { vipActions } from './vip.ts'
+import { vipUseActions } from './vip.use.ts'
 import { vmConsole } from './vm.console.ts'
 import { vmCreate } from './vm.create.ts'
 import { vmDestroy, vmExpunge, vmRecover } from './vm.destroy.ts'
@@ -55,10 +66,15 @@ import { vmAttachNic, vmDetachNic } from './vm.nic.ts'
 import { vmPause, vmResume } from './vm.pause.ts'
 import { vmReboot } from './vm.reboot.ts'
 import { vmStart } from './vm.start.ts'
+import { usedIpDelete, vmDeleteStaticIp, vmSetStaticIp } from './vm.static-ip.ts'
 import { vmStop } from './vm.stop.ts'
 import { vmGuestTags } from './vm.tags.ts'
 import { vmTunnel } from './vm.tunnel.ts'
 import { vmChangeOffering, vmSetBootOrder, vmUpdate } from './vm.update.ts'
+import { vmNicChangeMac, vmNicChangeNetwork } from './vm-nic.network.ts'
+import { vmSchedulingGroups } from './vm-scheduling-group.ts'
+import { vmSchedulingRules } from './vm-scheduling-rule.ts'
+import { vniRanges } from './vni-range.ts'
 import { volumeAttach } from './volume.attach.ts'
 import { volumeFromSnapshot } from './volume.copy.ts'
 import { volumeCreate } from './volume.create.ts'
@@ -71,12 +87,14 @@ import { volumeSnapshotCreate } from './volume-snapshot.create.ts'
 import { volumeSnapshotDelete } from './volume-snapshot.delete.ts'
 import { volumeSnapshotRevert } from './volume-snapshot.revert.ts'
 import { volumeSnapshotSize } from './volume-snapshot.size.ts'
+import { vxlans } from './vxlan.ts'
 import { webhooks } from './webhook.ts'
 import type { Action, Input, World } from './world.ts'
 
 const all: readonly Action[] = [
   ...controlPlane,
   ...configChanges,
+  ...configTemplateActions,
   ...prices,
   ...sshKeyPairs,
   ...schedulerActions,
@@ -85,6 +103,8 @@ const all: readonly Action[] = [
   affinityGroupCreate,
   affinityGroupAddVm,
   affinityGroupRemoveVm,
+  ...vmSchedulingGroups,
+  ...vmSchedulingRules,
   resourceUpdate,
   resourceChangeState,
   resourceDelete,
@@ -105,15 +125,29 @@ const all: readonly Action[] = [
   backupStorageDetach,
   backupStorageReconnect,
   backupStorageDelete,
+  ...l2NetworkCreations,
   l2NetworkAttach,
   l2NetworkDetach,
+  l2NetworkChangeVlan,
+  ...vniRanges,
+  ...vxlans,
   l3AddDns,
   l3RemoveDns,
   l3AttachServices,
   l3DetachServices,
+  l3AddHostRoute,
+  l3RemoveHostRoute,
+  l3SetMtu,
   l3NetworkDelete,
   ipRangeAdd,
+  ipRangeAdd6,
+  ipRangeReserve,
   ipRangeDelete,
+  usedIpDelete,
+  ...securityGroupActions,
+  ...securityCardActions,
+  ...vipActions,
+  ...vipUseActions,
   imageAdd,
   imageReceive,
   imageCancelUpload,
@@ -132,6 +166,10 @@ const all: readonly Action[] = [
   ...vmGuestTags,
   vmAttachNic,
   vmDetachNic,
+  vmSetStaticIp,
+  vmDeleteStaticIp,
+  vmNicChangeNetwork,
+  vmNicChangeMac,
   vmDestroy,
   vmRecover,
   vmExpunge,
@@ -156,6 +194,7 @@ const all: readonly Action[] = [
   orphanAdopt,
   orphanRemove,
   accessKeyCreate,
+  ...accessControlRules,
   ...accounts,
   ...identities,
   ...identityLists,

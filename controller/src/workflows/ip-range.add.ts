@@ -2,7 +2,7 @@
 import { type Guard, type Op, type Row, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { defineWorkflow } from '@skerry/workflow'
-import { ipToLong, longToIp, maskToPrefix, networkOf, prefixToMask, usedIpKey } from '../place/address.ts'
+import { ipToLong, longToIp, maskToPrefix, networkOf, prefixToMask, rangesOf, usedIpKey } from '../place/address.ts'
 import { input } from './input.ts'
 import { type Action, baseRow, type CheckInput, type Ctx, derivedId, type Input, need, type World } from './world.ts'
 
@@ -70,8 +70,8 @@ function fromEnds(params: Row): Range {
 
 /** Ranges of one network must not overlap, and those of one CIDR must share the gateway. */
 function fits(graph: Graph, l3NetworkUuid: string, range: Range): void {
-  for (const key of graph.by('ipRange', 'l3NetworkUuid', l3NetworkUuid)) {
-    const other = graph.get('ipRange', key)!
+  for (const other of rangesOf(graph, l3NetworkUuid)) {
+    const key = other['uuid']
     const [a, b] = [ipToLong(other['startIp'] as string), ipToLong(other['endIp'] as string)]
     if (ipToLong(range.startIp) <= b && ipToLong(range.endIp) >= a)
       throw bad(`the range overlaps ${other['name']} (${other['startIp']} to ${other['endIp']})`, { ipRangeUuid: key })

@@ -2,6 +2,7 @@
 import { type Row, SkerryError, VROUTER_PROVIDER } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
 import { z } from 'zod'
+import { canonicalIp } from '../place/ip.ts'
 import { input } from './input.ts'
 import { type Action, type CheckInput, type Ctx, type Input, need, touch, type World } from './world.ts'
 
@@ -10,14 +11,14 @@ interface Ref {
   networkServiceProviderUuid: string
   networkServiceType: string
 }
-const before = z.object({ before: z.array(z.unknown()) })
+const before = z.object({ before: z.unknown() })
 const l3Of = (i: { params: Row }) => i.params['l3NetworkUuid'] as string
 
-/** A workflow that rewrites one list field of the network and lets its router follow. */
-function listChange(
+/** A workflow that rewrites one field of the network and lets its router follow. */
+export function l3Change(
   name: string,
-  field: 'dns' | 'networkServices',
-  next: (l3: Row, params: Row) => unknown[],
+  field: 'dns' | 'networkServices' | 'hostRoute' | 'mtu',
+  next: (l3: Row, params: Row) => unknown,
   check?: (l3: Row, i: CheckInput) => void,
 ): Action {
   return {
@@ -33,7 +34,7 @@ function listChange(
             const key = l3Of(ctx.input)
             const l3 = need(ctx.world.graph, 'l3Network', key)
             return {
-              output: { before: ctx.outputs['change']?.before ?? l3[field] },
+              output: { before: ctx.outputs['change']?.before ?? l3[field] ?? null },
               change: {
                 guards: [{ g: 'version', t: 'l3Network', k: key, seq: ctx.world.graph.version('l3Network', key)! }],
                 ops: [touch(ctx, 'l3Network', key, { [field]: next(l3, ctx.input.params) })],
@@ -65,21 +66,22 @@ function listChange(
 }
 
 const servers = (l3: Row) => l3['dns'] as string[]
-export const l3AddDns = listChange(
+const dnsOf = (params: Row) => canonicalIp(params['dns'] as string)
+export const l3AddDns = l3Change(
   'l3Network.addDns',
   'dns',
-  (l3, p) => [...servers(l3).filter((d) => d !== p['dns']), p['dns']],
+  (l3, p) => [...servers(l3).filter((d) => d !== dnsOf(p)), dnsOf(p)],
   (l3, i) => {
-    if (servers(l3).includes(i.params['dns'] as string))
+    if (servers(l3).includes(dnsOf(i.params)))
       throw new SkerryError('invalid-argument', `DNS server ${i.params['dns']} is already there`)
   },
 )
-export const l3RemoveDns = listChange(
+export const l3RemoveDns = l3Change(
   'l3Network.removeDns',
   'dns',
-  (l3, p) => servers(l3).filter((d) => d !== p['dns']),
+  (l3, p) => servers(l3).filter((d) => d !== dnsOf(p)),
   (l3, i) => {
-    if (!servers(l3).includes(i.params['dns'] as string))
+    if (!servers(l3).includes(dnsOf(i.params)))
       throw new SkerryError('not-found', `network ${l3['name']} has no DNS server ${i.params['dns']}`)
   },
 )
@@ -98,7 +100,7 @@ function wanted(l3Uuid: unknown, params: Row): Ref[] {
 const same = (a: Ref) => (b: Ref) =>
   a.networkServiceType === b.networkServiceType && a.networkServiceProviderUuid === b.networkServiceProviderUuid
 
-export const l3AttachServices = listChange(
+export const l3AttachServices = l3Change(
   'l3Network.attachServices',
   'networkServices',
   (l3, p) => [...refs(l3), ...wanted(l3['uuid'], p).filter((w) => !refs(l3).some(same(w)))],
@@ -108,7 +110,7 @@ export const l3AttachServices = listChange(
       need(i.graph, 'networkServiceProvider', provider)
   },
 )
-export const l3DetachServices = listChange(
+export const l3DetachServices = l3Change(
   'l3Network.detachServices',
   'networkServices',
   (l3, p) => refs(l3).filter((r) => !wanted(l3['uuid'], p).some(same(r))),

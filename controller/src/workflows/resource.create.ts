@@ -1,5 +1,5 @@
 /** Creation of what lives only in the graph: one row, guarded. */
-import type { Guard, Row } from '@skerry/contract'
+import type { Guard, Op, Row } from '@skerry/contract'
 import { SkerryError } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
 import { input } from './input.ts'
@@ -14,7 +14,13 @@ interface Creation {
   /** parameter → table of the resource that must exist */
   parents?: Record<string, string>
   check?(input: CheckInput): void
+  /** Rows that it is made with. */
+  also?(ctx: Ctx): Op[]
 }
+
+/** What was made with it, to be taken back. */
+const made = (ctx: Ctx, { also }: Creation): Op[] =>
+  (also?.(ctx) ?? []).flatMap(({ t, k }): Op[] => (ctx.world.graph.get(t, k) ? [{ o: 'del', t, k }] : []))
 
 export function creation(c: Creation): Action {
   const parents = Object.entries(c.parents ?? {})
@@ -37,14 +43,17 @@ export function creation(c: Creation): Action {
             return {
               change: {
                 guards,
-                ops: [{ o: 'put', t: c.table, k: ctx.input.uuid, v: { ...baseRow(ctx), ...c.row(ctx) } }],
+                ops: [
+                  { o: 'put', t: c.table, k: ctx.input.uuid, v: { ...baseRow(ctx), ...c.row(ctx) } },
+                  ...(c.also?.(ctx) ?? []),
+                ],
                 facts: [{ noun: c.table, uuid: ctx.input.uuid, event: 'created' }],
               },
             }
           },
           undo: (ctx: Ctx) =>
             ctx.world.graph.get(c.table, ctx.input.uuid)
-              ? { change: { ops: [{ o: 'del' as const, t: c.table, k: ctx.input.uuid }] } }
+              ? { change: { ops: [...made(ctx, c), { o: 'del' as const, t: c.table, k: ctx.input.uuid }] } }
               : {},
         },
       ],

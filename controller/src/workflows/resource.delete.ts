@@ -10,6 +10,7 @@ import { guestEnds, guestSteps, needIdle, needMarked } from './cascade.guests.ts
 import { cascadeChange, cascadeOf, shortenRefs } from './cascade.ts'
 import { input } from './input.ts'
 import { sumsWithout } from './storage-parts.ts'
+import { endUses } from './vip.uses.ts'
 import { dataVolumesOf, detached, giveRoom } from './volume.rows.ts'
 import { type Action, afterwards, type EndCtx, type Input, need, type World } from './world.ts'
 
@@ -104,6 +105,7 @@ function removal(ctx: EndCtx) {
     ...freeVolumes(graph, gone, now()),
     ...otherDefaults(graph, gone),
     ...freeRouters(graph, gone),
+    ...endUses(graph, gone),
     ...shortenRefs(graph, plan.order),
   ]
   const cascade = cascadeChange(graph, plan)

@@ -11,6 +11,7 @@ import { networkPart } from './vm.network.ts'
 import { allocatorOf, checkCreate, dataDisksOf, isIso, requestOf, sizeOf, uniqueL3s } from './vm.request.ts'
 import { dropNics, nicRows, volumeRow } from './vm.rows.ts'
 import { moveVm, releaseHost, reserveHost } from './vm.state.ts'
+import { joiningScheduling } from './vm-scheduling-group.ts'
 import { offeredQos } from './volume.limits.ts'
 import { dataVolumeRow, dropVolumes, placed, takeRoom, type VolumePlace } from './volume.rows.ts'
 import { type Action, baseRow, type Ctx, derivedId, type Input, need, type World } from './world.ts'
@@ -72,6 +73,7 @@ const persist: Step<Input, World> = {
     const p = ctx.input.params
     const image = need(graph, 'image', p['imageUuid'])
     const groups = joining(ctx)
+    const scheduling = joiningScheduling(ctx)
     const row: Row = {
       ...baseRow(ctx),
       ...sizeOf(graph, p),
@@ -106,8 +108,9 @@ const persist: Step<Input, World> = {
           { g: 'absent', t: 'vmInstance', k: ctx.input.uuid },
           { g: 'exists', t: 'image', k: p['imageUuid'] as string },
           ...groups.guards,
+          ...scheduling.guards,
         ],
-        ops: [{ o: 'put', t: 'vmInstance', k: ctx.input.uuid, v: row }, ...groups.ops],
+        ops: [{ o: 'put', t: 'vmInstance', k: ctx.input.uuid, v: row }, ...groups.ops, ...scheduling.ops],
         facts: [{ noun: 'vmInstance', uuid: ctx.input.uuid, event: 'created' }],
       },
     }

@@ -2,7 +2,7 @@
 import { type Row, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { checkHostname } from '../desired/host-names.ts'
-import { ipToLong, usedIpKey } from '../place/address.ts'
+import { ipToLong, isReserved, rangesOf, usedIpKey } from '../place/address.ts'
 import { needVm } from './volume.attach.ts'
 import { need, needEnabled } from './world.ts'
 
@@ -25,14 +25,19 @@ export function freeNicSlot(graph: Graph, vm: Readonly<Row>): number {
   })
 }
 
-/** Throws what stands in the way of these two coming together. */
+/** Throws what stands in the way of these two coming together by one more card. */
 export function needReach(graph: Graph, vmUuid: unknown, l3Uuid: unknown): void {
+  needNetworkFor(graph, vmUuid, l3Uuid)
+  freeNicSlot(graph, need(graph, 'vmInstance', vmUuid))
+}
+
+/** Throws what keeps a VM from being in that network. */
+export function needNetworkFor(graph: Graph, vmUuid: unknown, l3Uuid: unknown): void {
   const vm = needVm(graph, vmUuid, 'attached')
   const l3 = needEnabled(graph, 'l3Network', l3Uuid)
   const about = { uuid: vmUuid, l3NetworkUuid: l3Uuid }
   if (nicsOf(graph, vmUuid).some((nic) => nic['l3NetworkUuid'] === l3Uuid))
     throw new SkerryError('in-use', `VM instance ${vm['name']} has a card in network ${l3['name']} already`, about)
-  freeNicSlot(graph, vm)
   for (const tag of graph.by('tag', 'resourceUuid', vmUuid))
     checkHostname(graph, { tag: graph.get('tag', tag)!['tag'] as string, l3Uuids: [l3Uuid as string], vmUuid: vmUuid as string })
   const host = need(graph, 'host', need(graph, 'volume', vm['rootVolumeUuid'])['localHostUuid'])
@@ -56,19 +61,27 @@ export function needReach(graph: Graph, vmUuid: unknown, l3Uuid: unknown): void 
 }
 
 /** The address that a call asks for, with its range. Throws `invalid-argument` outside of all ranges, `in-use` where somebody has it. */
-export function fixedAddress(graph: Graph, l3: Readonly<Row>, ip: string): { ip: string; range: Row } {
-  const ranges = [...graph.by('ipRange', 'l3NetworkUuid', l3['uuid'])].map((k) => graph.get('ipRange', k)! as Row)
+export function fixedAddress(graph: Graph, l3: Readonly<Row>, ip: string, field = 'staticIp'): { ip: string; range: Row } {
+  const ranges = rangesOf(graph, l3['uuid'])
   const at = ipToLong(ip)
   const range = ranges.find((r) => at >= ipToLong(r['startIp'] as string) && at <= ipToLong(r['endIp'] as string))
-  const about = { field: 'staticIp', ip, l3NetworkUuid: l3['uuid'] }
+  const about = { field, ip, l3NetworkUuid: l3['uuid'] }
   if (!range) throw new SkerryError('invalid-argument', `${ip} is in no range of network ${l3['name']}`, about)
+  if (isReserved(graph, l3['uuid'], ip))
+    throw new SkerryError('in-use', `${ip} in network ${l3['name']} is reserved: it is given to nobody`, about)
   // Not by whom: the network may be shared with other accounts.
   if (graph.get('usedIp', usedIpKey(l3['uuid'] as string, ip)))
     throw new SkerryError('in-use', `${ip} in network ${l3['name']} is in use`, about)
   return { ip, range }
 }
 
-/** Throws `in-use` where somebody has that MAC address. */
-export function needFreeMac(graph: Graph, mac: string): void {
-  if (graph.get('usedMac', mac)) throw new SkerryError('in-use', `MAC address ${mac} is in use`, { field: 'customMac', mac })
+/** Throws `invalid-argument` for what no card can have, `in-use` where somebody has it. */
+export function needUsableMac(graph: Graph, mac: string, field: string): void {
+  const group = (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1
+  if (group || mac === '00:00:00:00:00:00')
+    throw new SkerryError('invalid-argument', `${mac} is no address of a single card: it is ${group ? 'a group' : 'nobody'}'s`, {
+      field,
+      mac,
+    })
+  if (graph.get('usedMac', mac)) throw new SkerryError('in-use', `MAC address ${mac} is in use`, { field, mac })
 }

@@ -7,7 +7,7 @@ import { defineWorkflow, type Step } from '@skerry/workflow'
 import { z } from 'zod'
 import { input } from './input.ts'
 import { networkPart } from './vm.network.ts'
-import { fixedAddress, freeNicSlot, needFreeMac, needReach, nicsOf } from './vm.nic.check.ts'
+import { fixedAddress, freeNicSlot, needReach, needUsableMac, nicsOf } from './vm.nic.check.ts'
 import { dropNic, nicRows } from './vm.rows.ts'
 import { convergeVm, needVm } from './volume.attach.ts'
 import { CLEAN_UP_MS } from './volume.create.ts'
@@ -110,7 +110,7 @@ export const vmAttachNic: Action = {
   check: ({ graph, params, uuid }: CheckInput) => {
     needReach(graph, uuid, params['l3NetworkUuid'])
     if (params['staticIp']) fixedAddress(graph, need(graph, 'l3Network', params['l3NetworkUuid']), params['staticIp'] as string)
-    if (params['customMac']) needFreeMac(graph, params['customMac'] as string)
+    if (params['customMac']) needUsableMac(graph, params['customMac'] as string, 'customMac')
   },
 }
 

@@ -5,6 +5,7 @@ import { needAllHeard } from '../orphans/reunite.ts'
 import { groupsIn } from '../place/affinity.ts'
 import { boundTo, boundToOf } from '../place/binding.ts'
 import { type PlaceRequest, placeVm } from '../place/host.ts'
+import { schedulingGroupsIn } from '../place/scheduling-rules.ts'
 import { storageWish } from '../place/storage-tags.ts'
 import { offeredQos } from './volume.limits.ts'
 import { type CheckInput, need, needEnabled } from './world.ts'
@@ -118,6 +119,7 @@ export function requestOf({ graph, params, random }: { graph: Graph; params: Row
   return {
     strategy: allocatorOf(graph, params),
     affinityGroupUuids: groupsIn(tags),
+    vmSchedulingGroupUuids: schedulingGroupsIn(tags),
     ...(disk ? { storageStrategy: disk['allocatorStrategy'] as string } : {}),
     ...(wish ? { storageWish: wish } : {}),
     ...(bound ? { boundTo: bound } : {}),

@@ -3,11 +3,13 @@ import { type Guard, type Op, type Row, SkerryError, tapName, volumePath } from 
 import type { Graph } from '@skerry/graph'
 import { chooseAddress, chooseMac, ipToLong, usedIpKey } from '../place/address.ts'
 import { sourceIn, storeFor } from './cdrom.rows.ts'
+import { rows6 } from './nic.address6.ts'
+import { endUses } from './vip.uses.ts'
 import { fixedAddress } from './vm.nic.check.ts'
 import { diskOf, isIso } from './vm.request.ts'
 import { offeredQos } from './volume.limits.ts'
 import { oneFile } from './volume.rows.ts'
-import { type Ctx, need } from './world.ts'
+import { type Ctx, derivedId, need } from './world.ts'
 
 export interface NicIds {
   nicUuid: string
@@ -81,23 +83,28 @@ export function nicRows(ctx: Ctx, nic: NicIds, deviceId: number): { guards: Guar
   const card = { uuid, name: `nic${deviceId}`, vmInstanceUuid: ctx.input.uuid, ...at, mac, internalName: tapName(uuid), deviceId }
   const kind = { hypervisorType: 'KVM', driverType: 'virtio', type: 'VNIC', state: 'enable', unplugged: false }
   const key = usedIpKey(nic.l3NetworkUuid, ip)
+  const six = rows6(ctx, { nicUuid: uuid, l3NetworkUuid: nic.l3NetworkUuid, mac, usedIpUuid: derivedId(ctx, `${uuid}/6`) })
   return {
     guards: [
       { g: 'absent', t: 'usedIp', k: key },
       { g: 'absent', t: 'usedMac', k: mac },
       { g: 'absent', t: 'vmNic', k: uuid },
-      { g: 'exists', t: 'ipRange', k: range['uuid'] as string },
+      // by version: addresses of it may be reserved meanwhile
+      { g: 'version', t: 'ipRange', k: range['uuid'] as string, seq: graph.version('ipRange', range['uuid'] as string)! },
+      ...six.guards,
     ],
     ops: [
       { o: 'put', t: 'usedIp', k: key, v: { ...usedIp, ...dates } },
       { o: 'put', t: 'usedMac', k: mac, v: { uuid, name: mac, vmNicUuid: uuid, ...dates } },
       { o: 'put', t: 'vmNic', k: uuid, v: { ...card, ...kind, ...dates } },
+      ...six.ops,
     ],
   }
 }
 
 /** Removes a NIC with the address and MAC that it holds. */
 export const dropNic = (graph: Graph, nic: string): Op[] => [
+  ...endUses(graph, (table) => new Set(table === 'vmNic' ? [nic] : [])),
   ...[...graph.by('usedIp', 'vmNicUuid', nic)].map((k): Op => ({ o: 'del', t: 'usedIp', k })),
   ...[...graph.by('usedMac', 'vmNicUuid', nic)].map((k): Op => ({ o: 'del', t: 'usedMac', k })),
   { o: 'del', t: 'vmNic', k: nic },

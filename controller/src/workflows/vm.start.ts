@@ -8,6 +8,7 @@ import { input } from './input.ts'
 import { networkPart } from './vm.network.ts'
 import { startRequestOf } from './vm.request.ts'
 import { moveVm, releaseHost, reserveHost } from './vm.state.ts'
+import { dropFormer } from './vm.static-ip.ts'
 import { type Action, type Ctx, type Input, need, type World } from './world.ts'
 
 const was = z.object({
@@ -113,7 +114,11 @@ export const vmStart: Action = {
         noUndo: 'taking the power back stops the domain',
       },
     ],
-    finish: (ctx: Ctx) => (needed(ctx) ? { change: moveVm(ctx, 'running') } : {}),
+    finish: (ctx: Ctx) => {
+      if (!needed(ctx)) return {}
+      const moved = moveVm(ctx, 'running')
+      return { change: { ...moved, ops: [...moved.ops, ...dropFormer(ctx.world.graph, ctx.input.uuid)] } }
+    },
   }),
   places: ({ uuid, params }, graph) => startRequestOf(graph, need(graph, 'vmInstance', uuid), params),
   check: ({ graph, uuid, params }) => {

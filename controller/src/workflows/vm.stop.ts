@@ -2,8 +2,10 @@
 import type { Row } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
 import { z } from 'zod'
+import { isMarkedByAnother } from './cascade.guests.ts'
 import { input } from './input.ts'
 import { leaveHost, moveVm } from './vm.state.ts'
+import { dropFormer } from './vm.static-ip.ts'
 import { type Action, type Ctx, type Input, need, type World } from './world.ts'
 
 const was = z.object({
@@ -35,11 +37,18 @@ export const lookStep = (isDone: (vm: Row) => boolean) => ({
   },
 })
 
-/** Writes back state and power as they were. */
+/** States in which only a job that is under way may leave a VM. */
+const BETWEEN = ['Stopping', 'Destroying']
+
+/**
+ * Writes back state and power as they were. Where it was already being stopped by another job, of its host say, and that has ended since
+ * and left the VM to this one, nobody would ever end that state: then its host is to tell what it is.
+ */
 export const restore = (ctx: Ctx, whileIn: string) => {
   const vm = ctx.world.graph.get('vmInstance', ctx.input.uuid)
   if (vm?.['state'] !== whileIn) return {}
-  const { state, power, powerCause, powerMode } = ctx.outputs['look'] as z.infer<typeof was>
+  const { state: before, power, powerCause, powerMode } = ctx.outputs['look'] as z.infer<typeof was>
+  const state = BETWEEN.includes(before) && !isMarkedByAnother(ctx) ? 'Unknown' : before
   return {
     change: { ops: [{ o: 'set' as const, t: 'vmInstance', k: ctx.input.uuid, v: { state, power, powerCause, powerMode } }] },
   }
@@ -84,7 +93,13 @@ export const vmStop: Action = {
         stateCause: null,
       })
       const left = leaveHost(ctx.world.graph, vm)
-      return { change: { ...moved, guards: [...moved.guards, ...left.guards], ops: [...moved.ops, ...left.ops] } }
+      return {
+        change: {
+          ...moved,
+          guards: [...moved.guards, ...left.guards],
+          ops: [...moved.ops, ...left.ops, ...dropFormer(ctx.world.graph, ctx.input.uuid)],
+        },
+      }
     },
   }),
   check: ({ graph, uuid }) => void need(graph, 'vmInstance', uuid),

@@ -1,16 +1,20 @@
-/** What a guest is told by tags of its VM, changed by calls of its own: the host name, and the SSH key. */
+/** What a guest is told by tags of its VM, changed by calls of its own: the host name, and the SSH key; and what it may say. */
 import { type Change, type Row, SkerryError } from '@skerry/contract'
 import { defineWorkflow, type Step } from '@skerry/workflow'
 import { z } from 'zod'
+import { nicsOfVm } from '../desired/security-members.ts'
 import { checkNewTag, checkSystemTag, resourceTypeOf, tagRow } from '../engine/tags.ts'
 import { input } from './input.ts'
+import { tellHosts } from './security.change.ts'
 import { type Action, type CheckInput, type Ctx, derivedId, type Input, need, type World } from './world.ts'
 
 interface Kind {
   /** how its tags begin */
-  prefix: 'hostname::' | 'sshkey::'
-  /** parameter with the new value; undefined: they only go */
-  parameter?: 'hostname' | 'SshKey'
+  prefix: 'hostname::' | 'sshkey::' | 'cleanTraffic::'
+  /** parameter with the new value; undefined: they only go. `false` is said by no tag */
+  parameter?: 'hostname' | 'SshKey' | 'enable'
+  /** documents that must be in force when the job ends */
+  told?(ctx: Ctx): string[]
 }
 
 const held = z.object({ tags: z.array(z.record(z.string(), z.unknown())) })
@@ -23,7 +27,7 @@ const tagsWith = ({ graph, uuid }: Pick<CheckInput, 'graph' | 'uuid'>, prefix: s
     .filter((row) => row['type'] === 'System' && (row['tag'] as string).startsWith(prefix))
 
 const textOf = ({ prefix, parameter }: Kind, params: Row) =>
-  parameter === undefined ? undefined : `${prefix}${(params[parameter] as string).trim()}`
+  parameter === undefined || params[parameter] === false ? undefined : `${prefix}${String(params[parameter]).trim()}`
 
 /** Throws `invalid-argument` where no guest could use it. */
 function checkText(tag: string, field: string): void {
@@ -93,6 +97,7 @@ const action = (name: string, kind: Kind): Action => ({
           return { change: { ops: [...made, ...back] } }
         },
       },
+      ...(kind.told ? [tellHosts(kind.told)] : []),
     ],
   }),
   check: (i) => check(kind, i),
@@ -103,4 +108,9 @@ export const vmGuestTags: readonly Action[] = [
   action('vm.deleteHostname', { prefix: 'hostname::' }),
   action('vm.setSshKey', { prefix: 'sshkey::', parameter: 'SshKey' }),
   action('vm.deleteSshKey', { prefix: 'sshkey::' }),
+  action('vm.setCleanTraffic', {
+    prefix: 'cleanTraffic::',
+    parameter: 'enable',
+    told: ({ world: { graph }, input: { uuid } }) => nicsOfVm(graph, uuid).map((nic) => `nicSecurity/${nic}`),
+  }),
 ]

@@ -166,6 +166,15 @@ export class CommandRunner {
     const keep = async (rest: { state: 'begun' | 'done'; output: Json | null; error: ErrorBody | null }) => {
       if (!asked.command.reads) await this.#p.ledger.receipts.put({ ...receipt, ...rest }, untilMs)
     }
+    // It has been carried out: what stands in the way of noting that makes it neither a failure nor one that a repeat carries out again.
+    const keepEnd = async (rest: { output: Json | null; error: ErrorBody | null }) => {
+      try {
+        await keep({ state: 'done', ...rest })
+      } catch (err) {
+        this.#p.ledger.receipts.remember({ ...receipt, state: 'done', ...rest }, untilMs)
+        this.#p.log.error({ err, id }, 'the result of a command could not be kept: after a restart a repeat would run it again')
+      }
+    }
     await keep({ state: 'begun', output: null, error: null })
     const sender = progressSender(this.#p, (progress) => this.#p.publishProgress(id, progress))
     let output: Json
@@ -175,12 +184,12 @@ export class CommandRunner {
       ) as Json
     } catch (error) {
       const ending = run.abort.signal.reason instanceof SkerryError && run.abort.signal.reason.code === 'agent-unreachable'
-      if (!ending) await keep({ state: 'done', output: null, error: toErrorBody(error) })
+      if (!ending) await keepEnd({ output: null, error: toErrorBody(error) })
       throw error
     } finally {
       sender.end()
     }
-    await keep({ state: 'done', output, error: null })
+    await keepEnd({ output, error: null })
     return output
   }
 

@@ -58,6 +58,23 @@ describe('a command', () => {
     expect(runs).toHaveLength(1)
   })
 
+  test.each(['a result', 'a failure'])('runs once, and %s is told, also when there is no room to note its end', async (how) => {
+    const ledger = await openTestLedger(host)
+    const { put } = ledger.receipts
+    ledger.receipts.put = async (...args) => {
+      if (args[0].state === 'done') throw new SkerryError('disk-full', 'there is no room', {})
+      await put.apply(ledger.receipts, args)
+    }
+    const r = await runner(ledger)
+    if (how === 'a failure') behave = async () => Promise.reject(new SkerryError('in-use', 'no', {}))
+    for (let n = 0; n < 2; n++) {
+      const told = r.handle(target, command())
+      if (how === 'a result') expect(await told).toEqual({ id: 'c1', output: { n: 4 } })
+      else await expect(told).rejects.toMatchObject({ code: 'in-use' })
+    }
+    expect(runs).toHaveLength(1)
+  })
+
   test('is joined when its id is repeated while it runs', async () => {
     let finish = (_: { n: number }) => {}
     behave = () => new Promise((resolve) => (finish = resolve))

@@ -70,6 +70,10 @@ describe('login', () => {
         await saveContext(io.configFolder, 'site1', { ...contexts['site1']!, session: SESSION })
         expect((await skerry('get', 'zone')).code).toBe(0)
         expect((await skerry('get', 'zone', '--context', 'nowhere')).code).toBe(exitCodes.usage)
+        // also before the verb, as with other tools
+        expect((await skerry('--context', 'nowhere', 'get', 'zone')).code).toBe(exitCodes.usage)
+        expect((await skerry('--context=site1', '-o', 'json', 'get', 'zone')).out).toMatch(/^\[/)
+        expect((await skerry('--context=nowhere', 'status')).err).toContain('there is no context nowhere')
         expect((await skerry('logout')).code).toBe(0)
         expect((await skerry('get', 'zone')).code).toBe(exitCodes.permission)
       },

@@ -98,6 +98,17 @@ export const configs = [
     { type: 'options', values: ['Hard', 'Soft'] },
     'Whether a VM instance that is bound to hosts or clusters may start elsewhere when they have no room (Soft)',
   ),
+  config(
+    ['securityGroup', 'ingress.defaultPolicy', 'drop'],
+    { type: 'options', values: ['drop', 'accept'] },
+    'What happens to what comes to a network card in its first security group and no rule decides',
+  ),
+  config(
+    ['securityGroup', 'egress.defaultPolicy', 'accept'],
+    { type: 'options', values: ['drop', 'accept'] },
+    'What happens to what a network card in its first security group sends and no rule decides',
+  ),
+  config(['securityGroup', 'rules.num.limit', '100'], integer(1, 200), 'Rules of each direction that a security group may have'),
 ] as const satisfies readonly Config[]
 
 type Listed = (typeof configs)[number]

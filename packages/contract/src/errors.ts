@@ -2,24 +2,13 @@
  * The one table of errors. Every failure that leaves a process has a code from here: it decides ZStack's code, the honest
  * HTTP status of `/v1`, whether a retry can help, and what a person should do. zstack codes: zstack-core §1.7.
  */
-export type Retry = 'never' | 'later' | 'bug'
-interface ErrorSpec {
-  readonly zstack: string
-  readonly status: number
-  readonly retry: Retry
-  readonly title: string
-  readonly hint?: string
-}
-/** ZStack's code, status, retry, title, hint. */
-const e = (...[zstack, status, retry, title, hint]: [string, number, Retry, string, string?]): ErrorSpec => ({
-  zstack,
-  status,
-  retry,
-  title,
-  ...(hint ? { hint } : {}),
-})
+import { type ErrorSpec, e, type Retry } from './error-spec.ts'
+import { networkErrors } from './errors-network.ts'
+
+export type { Retry } from './error-spec.ts'
 
 export const errors = {
+  ...networkErrors,
   // request
   'invalid-argument': e('SYS.1007', 400, 'never', 'An argument is not valid'),
   'malformed-request': e('SYS.1007', 400, 'never', 'The request cannot be read'),

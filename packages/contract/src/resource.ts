@@ -18,6 +18,8 @@ export interface Edge {
   onDelete?: OnDelete
   /** The other can't be without this one either: it is deleted along with it. */
   both?: boolean
+  /** with `both`: only where the fields of this resource have these values */
+  bothWhere?: Readonly<Record<string, string | number | null>>
   list?: boolean
   /** Name of the relation as seen from the other side, for queries: `zone.clusters`. */
   inverse: string

@@ -34,12 +34,23 @@ export const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 export const time = z.number().int().min(0)
 
 const octet = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
-export const ipv4 = z.string().regex(new RegExp(`^${octet}(\\.${octet}){3}$`), 'must be an IPv4 address')
+const ipv4Form = new RegExp(`^${octet}(\\.${octet}){3}$`)
+export const ipv4 = z.string().regex(ipv4Form, 'must be an IPv4 address')
 /** TCP or UDP */
 export const port = z.number().int().min(1).max(65_535)
-export const cidr4 = z
+const cidr4Form = new RegExp(`^${octet}(\\.${octet}){3}/(3[0-2]|[12]?\\d)$`)
+export const cidr4 = z.string().regex(cidr4Form, 'must be an IPv4 network such as 10.0.0.0/24')
+
+/** Any spelling; what is recorded has the one of RFC 5952. No zone, no embedded IPv4. */
+export const ipv6 = z.string().regex(z.regexes.ipv6, 'must be an IPv6 address')
+export const cidr6 = z.string().regex(z.regexes.cidrv6, 'must be an IPv6 network such as fd00:1::/64')
+/** Of either family. */
+export const ip = z.string().regex(new RegExp(`${ipv4Form.source}|${z.regexes.ipv6.source}`), 'must be an IPv4 or IPv6 address')
+
+/** Of either family. */
+export const cidr = z
   .string()
-  .regex(new RegExp(`^${octet}(\\.${octet}){3}/(3[0-2]|[12]?\\d)$`), 'must be an IPv4 network such as 10.0.0.0/24')
+  .regex(new RegExp(`${cidr4Form.source}|${z.regexes.cidrv6.source}`), 'must be a network such as 10.0.0.0/24 or fd00:1::/64')
 
 /** Lower-case, colon separated. */
 export const mac = z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, 'must be a MAC address')

@@ -25,6 +25,7 @@ const ofReplies: Readonly<Record<string, Members>> = {
   GetFreeIpOfIpRange: { inventories: FREE_IP },
   GetFreeIpOfL3Network: { inventories: FREE_IP },
   GetIpAddressCapacity: { capacityData: 'org.zstack.header.network.l3.datatypes.IpCapacityData' },
+  GetL3NetworkIpStatistic: { ipStatistics: 'org.zstack.network.service.flat.IpStatisticData' },
   GetResourceBindableConfig: {
     bindableConfigs: 'org.zstack.resourceconfig.APIGetResourceBindableConfigReply$ResourceBindableConfigStruct',
   },

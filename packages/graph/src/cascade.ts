@@ -15,6 +15,8 @@ export interface CascadeEdge {
   onDelete: 'cascade' | 'restrict' | 'detach' | 'stop'
   list?: boolean
   named?: boolean
+  /** with `named`: only where the parent's fields have these values */
+  where?: Readonly<Record<string, string | number | null>>
 }
 
 export interface CascadeStep {
@@ -72,7 +74,9 @@ export function planCascade(edges: readonly CascadeEdge[], graph: Graph, root: R
 /** Keys of the edge's rows that hang on this parent, in stable order. */
 function children(edge: CascadeEdge, graph: Graph, parentKey: string): string[] {
   if (edge.named) {
-    const key = graph.get(edge.parent, parentKey)?.[edge.via]
+    const parent = graph.get(edge.parent, parentKey)
+    if (Object.entries(edge.where ?? {}).some(([field, is]) => (parent?.[field] ?? null) !== is)) return []
+    const key = parent?.[edge.via]
     return typeof key === 'string' && graph.get(edge.table, key) ? [key] : []
   }
   if (graph.hasIndex(edge.table, edge.via)) return [...graph.by(edge.table, edge.via, parentKey)].sort()

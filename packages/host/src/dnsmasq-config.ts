@@ -1,5 +1,5 @@
 /** dnsmasq's files, written from checked data. Pure. Each value is checked for form, so that none can add a line or a field. */
-import { cidr4, hostname, ifname, ipv4, mac } from '@skerry/contract'
+import { cidr4, hostname, ifname, ipv4, ipv6, mac } from '@skerry/contract'
 import { z } from 'zod'
 import { checkInput } from './parse-json.ts'
 
@@ -18,7 +18,7 @@ export const dnsmasqConfig = z.strictObject({
   /** Where it forwards what it doesn't know; empty: nothing is forwarded. */
   upstreamDns: z.array(ipv4).max(8),
   domain: hostname.optional(),
-  mtu: z.number().int().min(576).max(65535).optional(),
+  mtu: z.number().int().min(68).max(65535).optional(),
   /** RFC 3442. Clients that read it ignore `router`, so the default route is added to it. */
   classlessRoutes: z.array(z.strictObject({ destination: cidr4, gateway: ipv4 })).max(64),
   dhcp: z.boolean(),
@@ -31,7 +31,7 @@ export const dnsmasqConfig = z.strictObject({
 })
 export type DnsmasqConfig = z.input<typeof dnsmasqConfig>
 
-export const dnsmasqHost = z.strictObject({ mac, ip: ipv4, hostname: hostname.optional() })
+export const dnsmasqHost = z.strictObject({ mac, ip: ipv4, ip6: ipv6.optional(), hostname: hostname.optional() })
 export type DnsmasqHost = z.infer<typeof dnsmasqHost>
 
 /** Paths of one instance: all below its own folder. */
@@ -89,7 +89,8 @@ function dnsLines(c: Checked, files: DnsmasqFiles): string[] {
 function dhcpLines(c: Checked, files: DnsmasqFiles): string[] {
   const [base, length] = c.network.split('/') as [string, string]
   const routes = c.classlessRoutes.map((route) => `${route.destination},${route.gateway}`)
-  if (routes.length > 0 && c.router) routes.push(`0.0.0.0/0,${c.router}`)
+  const leads = c.classlessRoutes.some((route) => route.destination === '0.0.0.0/0')
+  if (routes.length > 0 && c.router && !leads) routes.push(`0.0.0.0/0,${c.router}`)
   const dns = c.dnsServers.length > 0 ? c.dnsServers : c.dns ? [c.listenAddress] : []
   return [
     'dhcp-authoritative',
@@ -115,13 +116,17 @@ function dhcpLines(c: Checked, files: DnsmasqFiles): string[] {
  */
 export function renderHosts(hosts: readonly DnsmasqHost[]): string {
   const checked = checkHosts(hosts)
-  return checked.map((host) => `${host.mac},${host.ip}${host.hostname ? `,${host.hostname}` : ''}\n`).join('')
+  return checked
+    .map(
+      ({ mac, ip, ip6, hostname }) => `${[mac, ip, ...(ip6 ? [`[${ip6}]`] : []), ...(hostname ? [hostname] : [])].join(',')}\n`,
+    )
+    .join('')
 }
 
 /** Names for DNS: a host resolves before it has asked for its lease. */
 export function renderNames(hosts: readonly DnsmasqHost[]): string {
   return checkHosts(hosts)
-    .flatMap((host) => (host.hostname ? [`${host.ip} ${host.hostname}\n`] : []))
+    .flatMap(({ ip, ip6, hostname }) => (hostname ? [ip, ...(ip6 ? [ip6] : [])].map((at) => `${at} ${hostname}\n`) : []))
     .join('')
 }
 
@@ -130,12 +135,19 @@ function checkHosts(hosts: readonly DnsmasqHost[]): DnsmasqHost[] {
   checkInput(
     'dnsmasq hosts',
     checked,
-    z.array(dnsmasqHost).refine(distinct('mac'), 'two hosts with one MAC').refine(distinct('ip'), 'two hosts with one address'),
+    z
+      .array(dnsmasqHost)
+      .refine(distinct('mac'), 'two hosts with one MAC')
+      .refine(distinct('ip'), 'two hosts with one address')
+      .refine(distinct('ip6'), 'two hosts with one address'),
   )
   return [...checked].sort((a, b) => (a.mac < b.mac ? -1 : 1))
 }
 
-const distinct = (key: 'mac' | 'ip') => (hosts: DnsmasqHost[]) => new Set(hosts.map((host) => host[key])).size === hosts.length
+const distinct = (key: 'mac' | 'ip' | 'ip6') => (hosts: DnsmasqHost[]) => {
+  const values = hosts.flatMap((host) => host[key] ?? [])
+  return new Set(values).size === values.length
+}
 
 const toNumber = (ip: string) => ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
 const toText = (n: number) => [24, 16, 8, 0].map((shift) => (n >>> shift) & 255).join('.')

@@ -5,6 +5,7 @@
  */
 import { SkerryError } from '@skerry/contract'
 import { type DnsmasqConfig, type DnsmasqHost, dnsmasqFiles, renderConf, renderHosts, renderNames } from './dnsmasq-config.ts'
+import { parseLeases6 } from './dnsmasq-v6.ts'
 import type { Exec } from './exec.ts'
 import type { Files } from './files.ts'
 import type { Processes, ProcessIdentity } from './process.ts'
@@ -83,7 +84,8 @@ export function dnsmasq(ports: DnsmasqPorts): Dnsmasq {
     },
     async forget(instance, addresses) {
       const gone = new Set(addresses)
-      if (!(await leases(instance.dir)).some((lease) => gone.has(lease.ip))) return
+      const text = (await ports.files.read(dnsmasqFiles(instance.dir).leases)) ?? ''
+      if (![...parseLeases(text), ...parseLeases6(text)].some((lease) => gone.has(lease.ip))) return
       const wasRunning = (await running(instance.dir)) !== undefined
       // dnsmasq holds the leases in memory and rewrites the file: it must be down while we do.
       await stop(instance.dir)

@@ -1,11 +1,14 @@
 /** The door to a machine. Agents receive a `Host`; nothing else in the project starts a program or writes to /proc or /sys. */
 import { type Bridges, bridges } from './bridge.ts'
+import { type BridgeFilter, bridgeFilter } from './bridge-filter.ts'
+import { type Conntrack, conntrack } from './conntrack.ts'
 import { type Dnsmasq, dnsmasq } from './dnsmasq.ts'
 import { type Exec, realExec } from './exec.ts'
 import { type Facts, facts } from './facts.ts'
 import { type FatImages, fatImages } from './fat-image.ts'
 import { type Files, files } from './files.ts'
 import { type Ip, ip } from './ip.ts'
+import { type Routing, routing } from './ip-rule.ts'
 import { type Nft, nft } from './nft.ts'
 import { type Processes, processes } from './process.ts'
 import { type QemuImg, qemuImg } from './qemu-img.ts'
@@ -13,7 +16,10 @@ import { type Tcp, tcp } from './tcp.ts'
 
 export interface Host {
   ip: Ip
+  routing: Routing
+  conntrack: Conntrack
   bridge: Bridges
+  bridgeFilter: BridgeFilter
   nft: Nft
   dnsmasq: Dnsmasq
   qemuImg: QemuImg
@@ -32,7 +38,10 @@ export function realHost(config: { exec?: Exec } = {}): Host {
   const ipTool = ip(exec)
   return {
     ip: ipTool,
+    routing: routing(exec),
+    conntrack: conntrack(exec),
     bridge: bridges(ipTool),
+    bridgeFilter: bridgeFilter(exec),
     nft: nft(exec),
     dnsmasq: dnsmasq(ports),
     qemuImg: qemuImg(exec, ports.files),
@@ -46,10 +55,14 @@ export function realHost(config: { exec?: Exec } = {}): Host {
 }
 
 export * from './bridge.ts'
+export * from './bridge-filter.ts'
+export * from './conntrack.ts'
 export * from './dnsmasq.ts'
 export * from './dnsmasq-config.ts'
+export * from './dnsmasq-v6.ts'
 export * from './exec.ts'
 export * from './facts.ts'
+export type { FakeFlow, FakeFlows } from './fakes/conntrack.ts'
 export { FakeDisk, fakeFiles } from './fakes/files.ts'
 export * from './fakes/host.ts'
 export { fakeBlocks } from './fakes/qemu-img.ts'
@@ -58,9 +71,12 @@ export * from './fat-image.ts'
 export * from './files.ts'
 export * from './image-guard.ts'
 export * from './ip.ts'
+export * from './ip-rule.ts'
 export * from './nft.ts'
 export type * from './nft-build.ts'
 export * as nftables from './nft-build.ts'
+export * from './nft-table.ts'
+export * from './nft-table-change.ts'
 export * from './process.ts'
 export { backingFile, checkHeader, innerSnapshots, isQcow2, type Qcow2Header } from './qcow2-header.ts'
 export * from './qemu-img.ts'

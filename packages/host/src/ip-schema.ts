@@ -1,7 +1,8 @@
 /** What `ip -j` prints (iproute2 6.1) and what callers may hand to it. */
 import { ifname, mac } from '@skerry/contract'
 import { z } from 'zod'
-import type { Address, Link, LinkChange, LinkSpec, Route } from './ip.ts'
+import type { Address, Route } from './ip.ts'
+import type { Link, LinkChange, LinkSpec } from './ip-links.ts'
 
 export const netnsName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/, 'must be a namespace name')
 export const netnsList = z.array(z.object({ name: z.string() }))
@@ -24,6 +25,23 @@ export const linkSpec: z.ZodType<LinkSpec> = z.discriminatedUnion('kind', [
     mtu: mtu.optional(),
     alias: alias.optional(),
     peer: z.strictObject({ name: ifname, mac: mac.optional(), netns: netnsName.optional() }),
+  }),
+  z.strictObject({
+    kind: z.literal('vlan'),
+    name: ifname,
+    link: ifname,
+    vid: z.number().int().min(1).max(4094),
+    mtu: mtu.optional(),
+    alias: alias.optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('vxlan'),
+    name: ifname,
+    vni: z.number().int().min(1).max(16_777_215),
+    local: z.ipv4(),
+    port: z.number().int().min(1).max(65_535),
+    mtu: mtu.optional(),
+    alias: alias.optional(),
   }),
 ])
 
@@ -59,31 +77,45 @@ export const link = z.object({
   master: z.string().optional(),
   address: z.string().optional(),
   ifalias: z.string().optional(),
-  linkinfo: z.object({ info_kind: z.string().optional() }).optional(),
+  /** the lower link; absent where that is in another namespace */
+  link: z.string().optional(),
+  linkinfo: z.object({ info_kind: z.string().optional(), info_data: z.unknown().optional() }).optional(),
 })
 
+const vlanData = z.object({ id: z.number().int() })
+const vxlanData = z.object({ id: z.number().int(), local: z.string().optional(), port: z.number().int() })
+
 export function toLink(l: z.infer<typeof link>): Link {
+  const kind = l.linkinfo?.info_kind ?? null
+  const vlan = kind === 'vlan' && l.link !== undefined ? vlanData.parse(l.linkinfo?.info_data) : undefined
+  // one that collects all numbers has none of its own
+  const vxlan = kind === 'vxlan' ? vxlanData.safeParse(l.linkinfo?.info_data).data : undefined
   return {
     name: l.ifname,
     index: l.ifindex,
-    kind: l.linkinfo?.info_kind ?? null,
+    kind,
     up: l.flags.includes('UP'),
     running: l.flags.includes('LOWER_UP'),
     mtu: l.mtu,
     mac: l.address ?? null,
     master: l.master ?? null,
     alias: l.ifalias ?? null,
+    ...(vxlan ? { vxlan: { vni: vxlan.id, local: vxlan.local ?? null, port: vxlan.port } } : {}),
+    ...(vlan ? { vlan: { link: l.link!, vid: vlan.id } } : {}),
   }
 }
 
 /** `ip -j addr show` */
 export const addr = z.object({
   ifname: z.string(),
-  addr_info: z.array(z.object({ local: z.string(), prefixlen: z.number(), scope: z.string() })),
+  addr_info: z.array(z.object({ local: z.string(), prefixlen: z.number(), scope: z.string(), dynamic: z.boolean().optional() })),
 })
 
 export const toAddresses = (a: z.infer<typeof addr>): Address[] =>
-  a.addr_info.map((info) => ({ dev: a.ifname, cidr: `${info.local}/${info.prefixlen}`, scope: info.scope }))
+  a.addr_info.map(({ local, prefixlen, scope, dynamic }) => ({
+    ...{ dev: a.ifname, cidr: `${local}/${prefixlen}`, scope },
+    ...(dynamic ? { dynamic } : {}),
+  }))
 
 /** `ip -j route show`; `dst` of a host route is printed without its prefix length. */
 export const route = z.object({

@@ -3,56 +3,23 @@
  * Deleting what isn't there is fine (an undo meets that); making what is there is an error. It never decides ownership:
  * the caller marks by name prefix, alias (`skerry:<uuid>`) or route protocol, and touches only its own.
  */
-import { ifname } from '@skerry/contract'
 import { z } from 'zod'
 import type { Exec, RunOptions } from './exec.ts'
+import { type Flood, flood } from './ip-fdb.ts'
+import { type Links, links, removeQuietly } from './ip-links.ts'
 import * as shape from './ip-schema.ts'
 import { checkInput, parseToolJson } from './parse-json.ts'
 
-export interface Link {
-  name: string
-  index: number
-  /** `bridge`, `veth`, `tun`, `vxlan` …; null for a real NIC and for lo. */
-  kind: string | null
-  /** Administratively up. */
-  up: boolean
-  /** Up and with a carrier. */
-  running: boolean
-  mtu: number
-  mac: string | null
-  master: string | null
-  /** The free text of `ip link set alias`: our mark lives here. */
-  alias: string | null
-}
-
-export type LinkSpec =
-  | { kind: 'bridge'; name: string; mac?: string; mtu?: number; alias?: string }
-  | {
-      kind: 'veth'
-      name: string
-      mac?: string
-      mtu?: number
-      alias?: string
-      peer: { name: string; mac?: string; netns?: string }
-    }
-
-export interface LinkChange {
-  up?: boolean
-  /** Null takes it off its bridge. */
-  master?: string | null
-  mtu?: number
-  mac?: string
-  alias?: string
-  name?: string
-  /** Moves it to that namespace; it arrives down and without addresses. */
-  netns?: string
-}
+export type { Flood } from './ip-fdb.ts'
+export type { Link, LinkChange, LinkSpec, Links } from './ip-links.ts'
 
 export interface Address {
   dev: string
   /** `10.0.0.1/24`, `fe80::1/64` */
   cidr: string
   scope: string
+  /** the kernel made it of an advertisement, and takes it away again */
+  dynamic?: boolean
 }
 
 export interface Route {
@@ -69,13 +36,6 @@ export interface Route {
   table?: string
 }
 
-export interface Links {
-  list(): Promise<Link[]>
-  get(name: string): Promise<Link | undefined>
-  add(spec: LinkSpec): Promise<void>
-  set(name: string, change: LinkChange): Promise<void>
-  del(name: string): Promise<void>
-}
 export interface Addresses {
   list(): Promise<Address[]>
   /** An address that is there already is fine. */
@@ -99,6 +59,7 @@ export interface IpScope {
   addresses: Addresses
   routes: Routes
   sysctl: Sysctl
+  flood: Flood
 }
 export interface Namespaces {
   list(): Promise<string[]>
@@ -114,7 +75,7 @@ export interface Ip {
 }
 
 const TIMEOUT_MS = 10_000
-type Run = (args: readonly string[], opts?: Partial<RunOptions>) => Promise<string>
+export type Run = (args: readonly string[], opts?: Partial<RunOptions>) => Promise<string>
 
 /** The real `ip`. */
 export function ip(exec: Exec): Ip {
@@ -125,7 +86,14 @@ export function ip(exec: Exec): Ip {
       if (netns !== undefined) checkInput('namespace', netns, shape.netnsName)
       // `-n` is cheaper than `ip netns exec` (no mount namespace)
       const run: Run = netns === undefined ? bare : (args, opts) => bare(['-n', netns, ...args], opts)
-      return { links: links(run), addresses: addresses(run), routes: routes(run), sysctl: sysctl(exec, netns) }
+      const bridge: Run = async (args, opts) => {
+        const at = netns === undefined ? args : ['-n', netns, ...args]
+        return (await exec.run('bridge', at, { timeoutMs: TIMEOUT_MS, ...opts })).stdout
+      }
+      return {
+        ...{ links: links(run), addresses: addresses(run), routes: routes(run) },
+        ...{ sysctl: sysctl(exec, netns), flood: flood(bridge) },
+      }
     },
   }
 }
@@ -149,58 +117,6 @@ function namespaces(run: Run): Namespaces {
       return text.split('\n').filter(Boolean).map(Number)
     },
   }
-}
-
-function links(run: Run): Links {
-  const list = async () =>
-    parseToolJson('ip link', await run(['-j', '-d', 'link', 'show']), z.array(shape.link), []).map(shape.toLink)
-  // The whole list: `ip link show NAME` answers "no such device" with the same exit code as any failure.
-  const get = async (name: string) => (await list()).find((link) => link.name === name)
-  return {
-    list,
-    get,
-    async add(spec) {
-      const valid = checkInput('link', spec, shape.linkSpec)
-      await run(['link', 'add', 'name', valid.name, ...macAndMtu(valid), 'type', valid.kind, ...kindArgs(valid)])
-      if (valid.alias !== undefined) await run(['link', 'set', 'dev', valid.name, 'alias', valid.alias])
-    },
-    async set(name, change) {
-      const args = changeArgs(checkInput('link change', change, shape.linkChange))
-      checkInput('interface name', name, ifname)
-      if (args.length > 0) await run(['link', 'set', 'dev', name, ...args])
-    },
-    async del(name) {
-      checkInput('interface name', name, ifname)
-      await removeQuietly(
-        () => run(['link', 'del', 'dev', name]),
-        async () => (await get(name)) !== undefined,
-      )
-    },
-  }
-}
-
-const macAndMtu = (spec: { mac?: string; mtu?: number }) => [
-  ...(spec.mac ? ['address', spec.mac] : []),
-  ...(spec.mtu ? ['mtu', String(spec.mtu)] : []),
-]
-
-function kindArgs(spec: LinkSpec): string[] {
-  // A bridge that blocks for 15 s after a port came up would eat a guest's first DHCP requests.
-  if (spec.kind === 'bridge') return ['stp_state', '0', 'forward_delay', '0']
-  const { peer } = spec
-  return ['peer', 'name', peer.name, ...macAndMtu({ mac: peer.mac, mtu: spec.mtu }), ...(peer.netns ? ['netns', peer.netns] : [])]
-}
-
-function changeArgs(change: LinkChange): string[] {
-  return [
-    ...(change.master === null ? ['nomaster'] : change.master !== undefined ? ['master', change.master] : []),
-    ...(change.mtu !== undefined ? ['mtu', String(change.mtu)] : []),
-    ...(change.mac !== undefined ? ['address', change.mac] : []),
-    ...(change.alias !== undefined ? ['alias', change.alias] : []),
-    ...(change.name !== undefined ? ['name', change.name] : []),
-    ...(change.netns !== undefined ? ['netns', change.netns] : []),
-    ...(change.up !== undefined ? [change.up ? 'up' : 'down'] : []),
-  ]
 }
 
 function addresses(run: Run): Addresses {
@@ -279,15 +195,6 @@ function sysctl(exec: Exec, netns: string | undefined): Sysctl {
     async write(key, value) {
       await run('tee', key, `${value}\n`)
     },
-  }
-}
-
-/** Removes; a failure counts only if the thing is still there: the observation is trusted, not the exit code. */
-async function removeQuietly(remove: () => Promise<unknown>, isThere: () => Promise<boolean>): Promise<void> {
-  try {
-    await remove()
-  } catch (error) {
-    if (await isThere()) throw error
   }
 }
 

@@ -134,7 +134,11 @@ export const flushChain = (chain: SetRef): NftCommand => ({ flush: { chain: name
 export const flushSet = (set: SetRef): NftCommand => ({ flush: { set: named('nft set', set) } })
 
 /** `match(payload('ip', 'saddr'), '@internal')`: the left side equals the right, or is in the set. */
-export const match = (left: unknown, right: NftValue, op: '==' | '!=' | '<' | '>' | '<=' | '>=' | 'in' = '=='): NftStatement => ({
+export const match = (
+  left: unknown,
+  right: NftValue | ReturnType<typeof anyOf>,
+  op: '==' | '!=' | '<' | '>' | '<=' | '>=' | 'in' = '==',
+): NftStatement => ({
   match: { op, left, right },
 })
 export const payload = (protocol: string, field: string) => ({ payload: { protocol, field } })
@@ -149,6 +153,13 @@ export const drop: NftStatement & NftVerdict = { drop: null }
 export const masquerade: NftStatement = { masquerade: null }
 export const counter: NftStatement = { counter: { packets: 0, bytes: 0 } }
 export const jump = (target: string): NftStatement & NftVerdict => ({ jump: { target } })
+/** `iifname vmap @from`: goes where the map says; a key that is not in it goes on. */
+export const vmap = (key: unknown, mapName: string): NftStatement => ({ vmap: { key, data: `@${mapName}` } })
+/** Writes a value into the packet or its connection: `mangle(meta('mark'), 7)`, `mangle(ct('zone'), 7)`. */
+export const mangle = (key: unknown, value: unknown): NftStatement => ({ mangle: { key, value } })
+export const returns: NftStatement & NftVerdict = { return: null }
+/** Several values without a name, for the right side of a match. */
+export const anyOf = (...values: NftValue[]) => ({ set: values })
 /** Looks `key` up in a named map: `lookup(payload('ip', 'daddr'), 'eips')`. */
 export const lookup = (key: unknown, mapName: string) => ({ map: { key, data: `@${mapName}` } })
 /** In the inet family nft wants to know of which family the address is. */

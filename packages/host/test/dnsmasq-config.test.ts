@@ -81,7 +81,7 @@ describe('the configuration of dnsmasq', () => {
     ['network', '10.0.0.0/33'],
     ['user', 'root;id'],
     ['leaseSeconds', 1],
-    ['mtu', 100],
+    ['mtu', 67],
   ])('refuses a %s that is none', (key, value) => {
     expect(() => renderConf({ ...baseConfig, [key]: value }, files)).toThrow('not valid')
   })

@@ -1,21 +1,48 @@
 /** The fake machine passes the suites of the real tools, and goes wrong when told to. */
 import { describe, expect, it } from 'vitest'
-import { fakeHost, serverKey } from '../src/index.ts'
+import { type FakeFlow, fakeHost, serverKey } from '../src/index.ts'
 import { bridgeSuite } from './conformance/bridge.ts'
+import { bridgeFilterSuite } from './conformance/bridge-filter.ts'
+import { conntrackSuite } from './conformance/conntrack.ts'
 import { dnsmasqSuite } from './conformance/dnsmasq.ts'
 import { fatImageSuite } from './conformance/fat-image.ts'
 import { filesSuite } from './conformance/files.ts'
 import { ipSuite } from './conformance/ip.ts'
 import { nftSuite } from './conformance/nft.ts'
 import { qemuImgSuite } from './conformance/qemu-img.ts'
+import { routingSuite } from './conformance/routing.ts'
 import { tcpSuite } from './conformance/tcp.ts'
+import { vlanCases, vlanWorld } from './conformance/vlan.ts'
+import { vxlanSuite } from './conformance/vxlan.ts'
 
 const nothing = async () => undefined
 
 ipSuite('fake', () => ({ ip: fakeHost().ip, prefix: 'ns' }))
-bridgeSuite('fake', async () => {
+routingSuite('fake', () => {
+  const { ip, routing } = fakeHost()
+  return { ip, routing, prefix: 'ns' }
+})
+conntrackSuite('fake', async () => {
+  const { conntrack, flows } = fakeHost()
+  const put = async (flow: FakeFlow) => void flows.set('r1', [...(flows.get('r1') ?? []), flow])
+  return { world: { conntrack, netns: 'r1', put }, cleanUp: nothing }
+})
+const fakeBridges = async () => {
   const host = fakeHost({ nics: [] })
   return { world: { bridge: host.bridge, scope: host.ip.at() }, cleanUp: nothing }
+}
+bridgeSuite('fake', fakeBridges)
+vxlanSuite('fake', fakeBridges)
+describe('VLANs (fake)', () => {
+  it.each(Object.entries(vlanCases))('%s', async (_, run) => {
+    const { world } = await fakeBridges()
+    await vlanWorld(world)
+    await run(world)
+  })
+})
+bridgeFilterSuite('fake', async () => {
+  const host = fakeHost()
+  return { filter: host.bridgeFilter, scope: host.ip.at(), cleanUp: nothing }
 })
 nftSuite('fake', async () => ({ nft: fakeHost().nft.at(), cleanUp: nothing }))
 filesSuite('fake', async () => ({ files: fakeHost().files, dir: await emptyDir(fakeHost()) }))

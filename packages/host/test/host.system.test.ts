@@ -7,14 +7,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { requireOrSkip } from '@skerry/testkit'
 import { afterAll, vi } from 'vitest'
-import { bridges, dnsmasq, ip, nft, qemuImg, realExec, realHost, tcp } from '../src/index.ts'
+import { bridgeFilter, bridges, dnsmasq, type FakeFlow, ip, nft, qemuImg, realExec, realHost, tcp } from '../src/index.ts'
 import { bridgeSuite } from './conformance/bridge.ts'
+import { bridgeFilterSuite } from './conformance/bridge-filter.ts'
+import { conntrackSuite } from './conformance/conntrack.ts'
 import { dnsmasqSuite } from './conformance/dnsmasq.ts'
 import { fatImageSuite } from './conformance/fat-image.ts'
 import { ipSuite } from './conformance/ip.ts'
 import { nftSuite } from './conformance/nft.ts'
 import { qemuImgSuite } from './conformance/qemu-img.ts'
+import { routingSuite } from './conformance/routing.ts'
 import { tcpSuite } from './conformance/tcp.ts'
+import { vxlanSuite } from './conformance/vxlan.ts'
 import { leaseClient } from './udhcpc.ts'
 
 // events, not times: the ceiling is only there for a stuck run
@@ -36,15 +40,39 @@ const folder = async () => {
 
 if (requireOrSkip('ip, bridge and nft against the kernel', { root: true, programs: ['ip', 'nft'] })) {
   ipSuite('real', () => ({ ip: ip(exec), prefix: unique('i') }))
-  bridgeSuite('real', async () => {
+  routingSuite('real', () => ({ ip: host.ip, routing: host.routing, prefix: unique('p') }))
+  const realBridges = async () => {
     const ns = unique('b')
     await host.ip.netns.add(ns)
     return { world: { bridge: bridges(host.ip, ns), scope: host.ip.at(ns) }, cleanUp: () => host.ip.netns.del(ns) }
+  }
+  bridgeSuite('real', realBridges)
+  vxlanSuite('real', realBridges)
+  bridgeFilterSuite('real', async () => {
+    const ns = unique('f')
+    await host.ip.netns.add(ns)
+    return { filter: bridgeFilter(exec, ns), scope: host.ip.at(ns), cleanUp: () => host.ip.netns.del(ns) }
   })
   nftSuite('real', async () => {
     const ns = unique('n')
     await host.ip.netns.add(ns)
     return { nft: nft(exec).at(ns), cleanUp: () => host.ip.netns.del(ns) }
+  })
+}
+
+if (requireOrSkip('connections that the kernel tracks', { root: true, programs: ['ip', 'conntrack'] })) {
+  conntrackSuite('real', async () => {
+    const netns = unique('t')
+    await host.ip.netns.add(netns)
+    let n = 1_024
+    const put = async ({ source, destination, answeredTo, protocol, port }: FakeFlow) => {
+      const there = ['-s', source, '-d', destination, '--sport', String(++n), '--dport', String(port)]
+      const back = ['-r', destination, '-q', answeredTo, '--reply-port-src', String(port), '--reply-port-dst', String(n)]
+      const state = protocol === 'tcp' ? ['--state', 'ESTABLISHED'] : []
+      const argv = ['-I', '-p', protocol, ...there, ...back, ...state, '-t', '600']
+      await host.exec.run('conntrack', argv, { timeoutMs: 10_000, netns })
+    }
+    return { world: { conntrack: host.conntrack, netns, put }, cleanUp: () => host.ip.netns.del(netns) }
   })
 }
 

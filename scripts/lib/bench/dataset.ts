@@ -141,6 +141,7 @@ export function* dataset(rows: number): Generator<Entry> {
         hypervisorType: 'KVM',
         state: 'Enabled',
         status: 'Disconnected',
+        ...{ cpuNum: 0, totalCpuCapacity: 0, availableCpuCapacity: 0, totalMemoryCapacity: 0, availableMemoryCapacity: 0 },
       },
     ]
   }

@@ -62,6 +62,11 @@ export class Receipts {
   async put(next: Receipt, untilMs: number): Promise<void> {
     const low = new Low(this.#file(next.id), next)
     await low.write()
+    this.remember(next, untilMs)
+  }
+
+  /** For as long as this process lives. */
+  remember(next: Receipt, untilMs: number): void {
     this.#all.set(next.id, next)
     this.#until.set(next.id, untilMs)
   }

@@ -1,8 +1,9 @@
 import type { z } from 'zod'
 import type { AgentKind } from '../resources/agent.ts'
 import { bridge, vm } from './kvm.ts'
+import { nicSecurity, securityGroup, securityMembers } from './security.ts'
 import { iso, pool, volume } from './storage.ts'
-import { lease, router } from './vrouter.ts'
+import { lease, router, vip } from './vrouter.ts'
 
 interface NounDef {
   noun: string
@@ -11,13 +12,15 @@ interface NounDef {
 }
 /** Nouns of each kind of agent, in the order in which they are made; they are removed in the opposite order. */
 export const nouns: Record<AgentKind, readonly NounDef[]> = {
-  kvm: [bridge, vm],
+  // A guest's card is guarded before it is plugged in.
+  kvm: [bridge, securityMembers, securityGroup, nicSecurity, vm],
   storage: [pool, iso, volume],
-  vrouter: [router, lease],
+  vrouter: [router, lease, vip],
 }
 
 export * from './document.ts'
 export * as kvmDesired from './kvm.ts'
 export * from './naming.ts'
+export * as kvmSecurity from './security.ts'
 export * as storageDesired from './storage.ts'
 export * as vrouterDesired from './vrouter.ts'

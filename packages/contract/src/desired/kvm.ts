@@ -2,11 +2,32 @@
 import { z } from 'zod'
 import { bytes, hostname, ifname, ipv4, line, mac, path, uuid } from '../scalars.ts'
 
-/** Noun `bridge`; uuid = L2 network. `physicalInterface: null`: no uplink. */
+/** IEEE 802.1Q: 0 is no VLAN, 4095 is reserved */
+const vlanId = z.number().int().min(1).max(4094)
+
+/**
+ * Noun `bridge`; uuid = L2 network. `physicalInterface: null`: no uplink. Schema 2 can say `vlan`: the uplink is not the interface itself but a
+ * VLAN on it, made for this bridge; absent: the interface itself, as in schema 1. And `vxlan`: a tunnel to the same network's bridges on other hosts.
+ */
 export const bridge = {
   noun: 'bridge',
-  schema: 1,
-  spec: z.object({ name: ifname, physicalInterface: ifname.nullable(), mtu: z.number().int().nullable() }),
+  schema: 2,
+  spec: z.object({
+    name: ifname,
+    physicalInterface: ifname.nullable(),
+    mtu: z.number().int().nullable(),
+    vlan: vlanId.optional(),
+    vxlan: z
+      .object({
+        vni: z.number().int().min(1).max(16_777_214),
+        /** the host's own address that it sends from; null: the host has none, which is an error that it reports */
+        vtepIp: ipv4.nullable(),
+        port: z.number().int().min(1).max(65_535),
+        /** where frames for everybody are sent */
+        peers: z.array(ipv4),
+      })
+      .optional(),
+  }),
 } as const
 export type BridgeSpec = z.infer<typeof bridge.spec>
 
@@ -45,12 +66,12 @@ export const volumeQos = z.object({
 export type VolumeQos = z.infer<typeof volumeQos>
 
 /**
- * Noun `vm`; uuid = VM instance. Schema 2 can say `seed`, schema 3 `cdrom`, schema 4 `power.pause`, `bootOrder` and `disks.qos`: all may be absent,
- * and mean then what an older schema means.
+ * Noun `vm`; uuid = VM instance. Schema 2 can say `seed`, schema 3 `cdrom`, schema 4 `power.pause`, `bootOrder` and `disks.qos`, schema 5
+ * `nics.guarded`: all may be absent, and mean then what an older schema means.
  */
 export const vm = {
   noun: 'vm',
-  schema: 4,
+  schema: 5,
   spec: z.object({
     name: z.string(),
     cpuNum: z.number().int().min(1),
@@ -65,7 +86,8 @@ export const vm = {
         qos: volumeQos.optional(),
       }),
     ),
-    nics: z.array(z.object({ nicUuid: uuid, mac, bridge: ifname, tap: ifname, ip: ipv4 })),
+    /** `guarded`: there is a document `nicSecurity` of this card, and the guest gets it only once that is in force */
+    nics: z.array(z.object({ nicUuid: uuid, mac, bridge: ifname, tap: ifname, ip: ipv4, guarded: z.literal(true).optional() })),
     /** absent: the guest gets no such disk */
     seed: guestSeed.optional(),
     /** its CD drive, `path: null` an empty one; absent: it has none. `scsi` is virtio-scsi, for guests that may lack a SATA driver */

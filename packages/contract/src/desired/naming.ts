@@ -1,7 +1,16 @@
 /** Names of things on a host, derived from uuids so that controller, agents and audit agree. Each shows by its prefix that it is ours. */
 
+/** IFNAMSIZ − 1 */
+const IFNAME_MAX = 15
 /** Bridge of an L2 network: 15 characters (IFNAMSIZ − 1). */
 export const bridgeName = (l2NetworkUuid: string) => `skbr${l2NetworkUuid.slice(0, 11)}`
+/** The VLAN of a NIC that is a bridge's uplink: as everybody calls it, or after its L2 network where that is too long for the kernel. */
+export const vlanName = (nic: string, vid: number, l2NetworkUuid: string) => {
+  const usual = `${nic}.${vid}`
+  return usual.length <= IFNAME_MAX ? usual : `skvl${l2NetworkUuid.slice(0, 11)}`
+}
+/** The VXLAN that is a bridge's uplink. */
+export const vxlanName = (l2NetworkUuid: string) => `skvx${l2NetworkUuid.slice(0, 11)}`
 /** Tap device of a NIC. */
 const TAP = 'sktp'
 export const tapName = (nicUuid: string) => `${TAP}${nicUuid.slice(0, 11)}`
@@ -12,6 +21,10 @@ export const routerNetns = (l3NetworkUuid: string) => `skerry-${l3NetworkUuid}`
 export const routerPort = (l3NetworkUuid: string) => `skrp${l3NetworkUuid.slice(0, 11)}`
 /** veth between a router and its host: the host's end. */
 export const routerUplink = (l3NetworkUuid: string) => `skup${l3NetworkUuid.slice(0, 11)}`
+/** veth between the bridge of a public network and a router: the bridge's end. Of both uuids, because a router may have several. */
+export const routerLeg = (routerUuid: string, publicL3Uuid: string) => `sklg${routerUuid.slice(0, 6)}${publicL3Uuid.slice(0, 5)}`
+/** The router's end. */
+export const legName = (publicL3Uuid: string) => `pub${publicL3Uuid.slice(0, 12)}`
 /** libvirt domain name: readable, unique; the uuid is the identity. */
 export const domainName = (vmUuid: string) => `skerry-${vmUuid}`
 

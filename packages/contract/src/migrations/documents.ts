@@ -27,19 +27,31 @@ function plainlyRunning({ power, ...spec }: Row): Row | undefined {
   return pause?.paused || limited || spec['bootOrder'] !== undefined ? undefined : { ...spec, power: rest }
 }
 
+/** An older agent would plug in a card that nothing guards. */
+const unguarded = (spec: Row): Row | undefined => ((spec['nics'] as Row[]).some((nic) => nic['guarded']) ? undefined : spec)
+
 /** A volume of several files, or over an image on a storage server, can't be said to an agent that knows neither. */
 function ofOneFile(spec: Row): Row | undefined {
   const elsewhere = (spec['backing'] as Row | null | undefined)?.['backupStorageUuid'] !== undefined
   return !elsewhere && ['layers', 'next', 'drop'].every((field) => spec[field] === undefined) ? spec : undefined
 }
 
+/** Only what the older agent has words for: a network or a guest without the rest would not be the one that is wanted. */
+const without =
+  (...fields: string[]) =>
+  (spec: Row): Row | undefined =>
+    fields.every((field) => spec[field] === undefined) ? spec : undefined
+
 /** By noun. A noun that has only ever had one schema needs none. */
 export const documentCasts: DocumentCasts = {
+  bridge: { up: { 1: (spec) => spec }, down: { 2: without('vlan', 'vxlan') } },
+  router: { up: { 1: (spec) => spec }, down: { 2: without('hostRoutes', 'v6', 'dns6') } },
+  lease: { up: { 1: (spec) => spec }, down: { 2: without('ip6') } },
   volume: { up: { 1: (spec) => spec }, down: { 2: ofOneFile } },
   // A guest whose agent ignored its seed would come up without its keys.
   vm: {
-    up: { 1: (spec) => spec, 2: (spec) => spec, 3: (spec) => spec },
-    down: { 4: plainlyRunning, 3: withoutCdrom, 2: (spec) => (spec['seed'] === undefined ? spec : undefined) },
+    up: { 1: (spec) => spec, 2: (spec) => spec, 3: (spec) => spec, 4: (spec) => spec },
+    down: { 5: unguarded, 4: plainlyRunning, 3: withoutCdrom, 2: (spec) => (spec['seed'] === undefined ? spec : undefined) },
   },
 }
 

@@ -120,6 +120,13 @@ export const account = defineResource({
       params: { username: z.string().max(255), loginType: z.enum(loginTypes) },
       result: { kind: 'fields', schema: z.object({ procedures: z.array(z.string()) }) },
     }),
+    call('UnlockIdentity', 'GET', '/login/control/unlock', {
+      rights: 'admin',
+      verb: 'unlock',
+      summary: 'Let somebody log in again at once, who has guessed too often',
+      params: { resourceName: z.string().max(255), loginType: z.enum(loginTypes) },
+      result: { kind: 'empty' },
+    }),
     call('LogOut', 'DELETE', '/accounts/sessions/{sessionUuid}', {
       anonymous: true,
       verb: 'logout',

@@ -1,12 +1,14 @@
 /** Addresses that nobody holds: of a network or a range, which ZStack asks for in three ways. */
 import { z } from 'zod'
 import { call } from '../api.ts'
-import { ipv4, uuid } from '../scalars.ts'
+import { ip, uuid } from '../scalars.ts'
 
 const params = {
   l3NetworkUuid: uuid.optional(),
   ipRangeUuid: uuid.optional(),
-  start: ipv4.optional(),
+  start: ip.optional(),
+  /** 4 or 6 */
+  ipVersion: z.number().int().min(4).max(6).optional(),
   limit: z.number().int().min(1).max(1000).optional(),
 }
 const { l3NetworkUuid: _l3, ...ofNetwork } = params
@@ -14,7 +16,7 @@ const { ipRangeUuid: _range, ...ofRange } = params
 const o = {
   result: {
     kind: 'fields' as const,
-    schema: z.object({ inventories: z.array(z.object({ ipRangeUuid: uuid, ip: ipv4, netmask: ipv4, gateway: ipv4 })) }),
+    schema: z.object({ inventories: z.array(z.object({ ipRangeUuid: uuid, ip, netmask: ip, gateway: ip })) }),
   },
 }
 

@@ -33,6 +33,8 @@ export const host = defineResource({
     username: z.string(),
     sshPort: z.number().int(),
     password: secretRef,
+    /** IPv4 addresses of the host itself, as it last told: with what interface has them */
+    addresses: z.array(z.object({ dev: line(64), cidr: line(64) })).optional(),
     osDistribution: z.string().nullable(),
     osRelease: z.string().nullable(),
     osVersion: z.string().nullable(),
@@ -41,7 +43,7 @@ export const host = defineResource({
     bootId: z.string().nullable(),
     disconnectCause: z.string().nullable(),
   },
-  hidden: ['password'],
+  hidden: ['password', 'addresses'],
   counters: ['availableCpuCapacity', 'availableMemoryCapacity'],
   states: {
     field: 'state',

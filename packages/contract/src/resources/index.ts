@@ -1,5 +1,6 @@
 /** Every resource, in the order in which documents and menus show them. */
 import type { Api, Resource } from '../resource.ts'
+import { accessControlRule } from './access-control-rule.ts'
 import { accessKey } from './access-key.ts'
 import { account, session } from './account.ts'
 import { accountResourceRef } from './account-resource-ref.ts'
@@ -8,8 +9,10 @@ import { agent } from './agent.ts'
 import { backupStorage, imageStoreBackupStorage, sftpBackupStorage } from './backup-storage.ts'
 import { cluster } from './cluster.ts'
 import { globalConfig, resourceConfig } from './config.ts'
+import { globalConfigTemplate, templateConfig } from './config-template.ts'
 import { console } from './console.ts'
 import { diskOffering } from './disk-offering.ts'
+import { eip } from './eip.ts'
 import { gcJob } from './gc-job.ts'
 import { host } from './host.ts'
 import { image, imageCache } from './image.ts'
@@ -17,8 +20,9 @@ import { instanceOffering } from './instance-offering.ts'
 import { ipRange } from './ip-range.ts'
 import { job, jobStep } from './job.ts'
 import { keyRotation } from './key-rotation.ts'
-import { l2Network } from './l2-network.ts'
+import { l2Network, l2VlanNetwork, usedVlan } from './l2-network.ts'
 import { l3Network, routerUplink } from './l3-network.ts'
+import { networkServiceL3NetworkRef } from './l3-network-service-ref.ts'
 import { localStorageHost } from './local-storage-host.ts'
 import { longJob } from './long-job.ts'
 import { managementNode } from './management-node.ts'
@@ -26,12 +30,15 @@ import { networkServiceProvider } from './network-service-provider.ts'
 import { orphan } from './orphan.ts'
 import { plugin } from './plugin.ts'
 import { policy } from './policy.ts'
+import { portForwardingRule } from './port-forwarding.ts'
 import { accountPriceTableRef, bill, priceResource, priceTable } from './price.ts'
 import { primaryStorage } from './primary-storage.ts'
 import { quota } from './quota.ts'
+import { reservedIpRange } from './reserved-ip-range.ts'
 import { role } from './role.ts'
 import { schedulerJob, schedulerJobHistory, schedulerTrigger } from './scheduler.ts'
 import { schedulerJobGroup } from './scheduler-group.ts'
+import { securityGroup, securityGroupRule, vmNicSecurityGroupRef, vmNicSecurityPolicy } from './security-group.ts'
 import { sharedResource } from './shared-resource.ts'
 import { sshKeyPair, sshPrivateKeyPair } from './ssh-key-pair.ts'
 import { systemTag, tag, tagPattern, userTag } from './tag.ts'
@@ -39,11 +46,20 @@ import { tunnel } from './tunnel.ts'
 import { usedIp } from './used-ip.ts'
 import { user } from './user.ts'
 import { userGroup } from './user-group.ts'
+import { vip } from './vip.ts'
 import { vmCdRom } from './vm-cd-rom.ts'
 import { vmInstance } from './vm-instance.ts'
 import { usedMac, vmNic } from './vm-nic.ts'
+import {
+  hostSchedulingRuleGroup,
+  hostSchedulingRuleGroupRef,
+  vmSchedulingRuleGroup,
+  vmSchedulingRuleGroupRef,
+} from './vm-scheduling-group.ts'
+import { vmSchedulingRule } from './vm-scheduling-rule.ts'
 import { volume } from './volume.ts'
 import { volumeSnapshot, volumeSnapshotTree } from './volume-snapshot.ts'
+import { l2VxlanNetwork, l2VxlanNetworkPool, remoteVtep, usedVni, vniRange, vtep } from './vxlan.ts'
 import { webhook } from './webhook.ts'
 import { zone } from './zone.ts'
 
@@ -58,11 +74,21 @@ export const resources = {
   sftpBackupStorage,
   imageStoreBackupStorage,
   l2Network,
+  l2VlanNetwork,
+  usedVlan,
+  l2VxlanNetwork,
+  l2VxlanNetworkPool,
+  vniRange,
+  usedVni,
+  vtep,
+  remoteVtep,
   l3Network,
   routerUplink,
   ipRange,
+  reservedIpRange,
   usedIp,
   networkServiceProvider,
+  networkServiceL3NetworkRef,
   instanceOffering,
   diskOffering,
   image,
@@ -71,11 +97,23 @@ export const resources = {
   vmCdRom,
   vmNic,
   usedMac,
+  vip,
+  eip,
+  portForwardingRule,
   volume,
   volumeSnapshot,
   volumeSnapshotTree,
   affinityGroup,
   affinityGroupUsage,
+  vmSchedulingRule,
+  vmSchedulingRuleGroup,
+  vmSchedulingRuleGroupRef,
+  hostSchedulingRuleGroup,
+  hostSchedulingRuleGroupRef,
+  securityGroup,
+  securityGroupRule,
+  vmNicSecurityGroupRef,
+  vmNicSecurityPolicy,
   orphan,
   tag,
   systemTag,
@@ -84,6 +122,7 @@ export const resources = {
   account,
   session,
   accessKey,
+  accessControlRule,
   user,
   userGroup,
   policy,
@@ -106,6 +145,8 @@ export const resources = {
   schedulerJobHistory,
   globalConfig,
   resourceConfig,
+  globalConfigTemplate,
+  templateConfig,
   webhook,
   console,
   tunnel,
@@ -131,6 +172,7 @@ export * from './allocators.ts'
 export { IMAGE_STORE, SFTP } from './backup-storage.ts'
 export { isUpload } from './image.ts'
 export { kinds } from './kinds.ts'
+export { NO_VLAN, VLAN, VXLAN, VXLAN_POOL, VXLAN_PORT } from './l2-fields.ts'
 export { networkServiceType } from './l3-network.ts'
 export type { LongJobState } from './long-job.ts'
 export type { OrphanHolds } from './orphan.ts'

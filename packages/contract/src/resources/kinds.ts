@@ -14,7 +14,8 @@ export const kinds = {
   GetHypervisorTypes: { hypervisorTypes: [hypervisor] },
   GetPrimaryStorageTypes: { types: ['LocalStorage'] },
   GetBackupStorageTypes: { types: ['ImageStoreBackupStorage', 'SftpBackupStorage'] },
-  GetL2NetworkTypes: { types: ['L2NoVlanNetwork'] },
+  GetL2NetworkTypes: { types: ['L2NoVlanNetwork', 'L2VlanNetwork', 'VxlanNetwork', 'VxlanNetworkPool'] },
+  GetVSwitchTypes: { types: ['LinuxBridge'] },
   GetL3NetworkTypes: { types: ['L3BasicNetwork'] },
   GetVolumeFormat: { formats: [format('qcow2'), format('raw')] },
 } as const satisfies Record<string, Record<string, readonly unknown[]>>
@@ -45,6 +46,10 @@ export const backupStorageTypes = call(
   o('types', names, 'Kinds of backup storage'),
 )
 export const l2NetworkTypes = call('GetL2NetworkTypes', 'GET', '/l2-networks/types', o('types', names, 'Kinds of L2 networks'))
+export const vSwitchTypes = call('GetVSwitchTypes', 'GET', '/l2-networks/vSwitchTypes', {
+  ...o('types', names, 'Kinds of virtual switches'),
+  verb: 'v-switch-types',
+})
 export const l3NetworkTypes = call('GetL3NetworkTypes', 'GET', '/l3-networks/types', o('types', names, 'Kinds of L3 networks'))
 export const volumeFormats = call(
   'GetVolumeFormat',

@@ -1,13 +1,15 @@
 import { z } from 'zod'
 import { attach, call, changeState, create, query, remove, update } from '../api.ts'
 import { defineResource, enabledDisabled, enabledState } from '../resource.ts'
-import { hostname, ipv4, uuid } from '../scalars.ts'
+import { cidr4, hostname, ip, ipv4, uuid } from '../scalars.ts'
 import { freeIps } from './free-ips.ts'
 import { l3NetworkTypes } from './kinds.ts'
+import { l3Settings } from './l3-settings.ts'
 
-export const networkServiceType = z.enum(['DHCP', 'DNS', 'SNAT'])
+export const networkServiceType = z.enum(['DHCP', 'DNS', 'SNAT', 'Eip', 'PortForwarding'])
 const serviceRef = z.object({ l3NetworkUuid: uuid, networkServiceProviderUuid: uuid, networkServiceType })
 const serviceMap = z.record(uuid, z.array(networkServiceType))
+const hostRoute = z.object({ l3NetworkUuid: uuid, prefix: cidr4, nexthop: ipv4 })
 const category = z.enum(['Public', 'Private', 'System'])
 
 const count = z.number().int()
@@ -40,13 +42,17 @@ export const l3Network = defineResource({
     ipVersion: z.number().int(),
     enableIPAM: z.boolean(),
     isolated: z.boolean().optional(),
-    dns: z.array(ipv4),
+    dns: z.array(ip),
     networkServices: z.array(serviceRef),
+    /** told to guests with their addresses; absent: none */
+    hostRoute: z.array(hostRoute).optional(),
+    /** of its packets; without one as its L2 network has it */
+    mtu: z.number().int().nullable().optional(),
     /** vrouter agent that serves this network, and the number of its uplink subnet on that host */
     routerAgentUuid: uuid.nullable(),
     routerUplink: z.number().int().nullable(),
   },
-  hidden: ['routerAgentUuid', 'routerUplink'],
+  hidden: ['mtu', 'routerAgentUuid', 'routerUplink'],
   states: enabledDisabled,
   edges: {
     l2Network: { to: 'l2Network', via: 'l2NetworkUuid', kind: 'parent', onDelete: 'cascade', inverse: 'l3Networks' },
@@ -81,14 +87,14 @@ export const l3Network = defineResource({
       of: 'l3Network',
       workflow: 'l3Network.addDns',
       verb: 'add-dns',
-      params: { dns: ipv4 },
+      params: { dns: ip },
       summary: 'Give the guests of a network a DNS server',
     }),
     attach('RemoveDnsFromL3Network', 'DELETE', '/l3-networks/{l3NetworkUuid}/dns/{dns}', {
       of: 'l3Network',
       workflow: 'l3Network.removeDns',
       verb: 'remove-dns',
-      params: { dns: ipv4 },
+      params: { dns: ip },
       summary: 'Take a DNS server from a network',
     }),
     attach('AttachNetworkServiceToL3Network', 'POST', '/l3-networks/{l3NetworkUuid}/network-services', {
@@ -105,6 +111,7 @@ export const l3Network = defineResource({
       params: { networkServices: serviceMap.optional(), service: networkServiceType.optional() },
       summary: 'Switch services of a network off',
     }),
+    ...l3Settings,
     ...freeIps,
     call('GetIpAddressCapacity', 'GET', '/ip-capacity', {
       verb: 'ip-capacity',
@@ -120,7 +127,7 @@ export const l3Network = defineResource({
     call('CheckIpAvailability', 'GET', '/l3-networks/{l3NetworkUuid}/ip/{ip}/availability', {
       verb: 'check-ip',
       summary: 'Is this address free?',
-      params: { ip: ipv4, arpCheck: z.boolean().optional(), ipRangeCheck: z.boolean().optional() },
+      params: { ip, arpCheck: z.boolean().optional(), ipRangeCheck: z.boolean().optional() },
       result: { kind: 'fields', schema: z.object({ available: z.boolean(), reason: z.string().optional() }) },
     }),
     remove('DeleteL3Network', '/l3-networks/{uuid}', 'l3Network', { workflow: 'l3Network.delete' }),

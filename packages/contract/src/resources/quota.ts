@@ -17,6 +17,10 @@ export const defaultQuotas = {
   'image.size': 10 * TIB,
   'snapshot.volume.num': 200,
   'l3.num': 20,
+  'securityGroup.num': 20,
+  'vip.num': 20,
+  'eip.num': 20,
+  'portForwarding.num': 20,
 } as const
 export type QuotaName = keyof typeof defaultQuotas
 export const quotaNames = Object.keys(defaultQuotas) as [QuotaName, ...QuotaName[]]

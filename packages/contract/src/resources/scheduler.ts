@@ -203,5 +203,28 @@ export const schedulerJobHistory = defineResource({
   },
   indexes: ['schedulerJobUuid', 'jobUuid', 'state'],
   columns: ['startTime', 'schedulerJobType', 'targetResourceUuid', 'state', 'resultDump'],
-  apis: [query('QuerySchedulerJobHistory', '/scheduler/job/history', 'schedulerJobHistory', { byUuid: false })],
+  apis: [
+    query('QuerySchedulerJobHistory', '/scheduler/job/history', 'schedulerJobHistory', { byUuid: false }),
+    call('GetSchedulerExecutionReport', 'GET', '/scheduler/report', {
+      verb: 'report',
+      summary: 'How many runs have succeeded, failed or are still to end, hour by hour, day by day or month by month',
+      params: {
+        /** epoch ms of the first interval; 0: the last interval is the one that is now */
+        startTime: time.max(8_640_000_000_000),
+        intervalTimeUnit: z.enum(['Hour', 'Day', 'Month']),
+        /** how many intervals; 0: one */
+        range: z.number().int().min(0).max(31),
+        schedulerJobTypes: z.array(line(255)).min(1).max(100),
+      },
+      result: {
+        kind: 'fields',
+        schema: z.object({
+          successRecords: z.array(z.number()),
+          failureRecords: z.array(z.number()),
+          partialSuccessRecords: z.array(z.number()),
+          waitingRecords: z.array(z.number()),
+        }),
+      },
+    }),
+  ],
 })

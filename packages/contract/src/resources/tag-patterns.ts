@@ -219,6 +219,8 @@ export const systemTagPatterns: Readonly<Record<string, readonly string[]>> = {
 const ephemeralTags: Readonly<Record<string, Readonly<Record<string, string | null>>>> = {
   vmInstance: {
     'affinityGroupUuid::{affinityGroupUuid}': null,
+    // Ours: the host of a VM with local disks is chosen when it is made, so it must be in its groups by then.
+    'vmSchedulingRuleGroupUuid::{vmSchedulingRuleGroupUuid}': null,
     // As every root volume is made: on top of its image, which is there already.
     'volume::fastCreate': null,
     'volume::flatten': 'a root volume stays on top of its image',

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { query } from '../api.ts'
 import { defineResource } from '../resource.ts'
-import { ipv4, uuid } from '../scalars.ts'
+import { ip, uuid } from '../scalars.ts'
 
 /** An address in use; key `<l3NetworkUuid>:<ip>`, so it can't be given twice (DESIGN §3). */
 export const usedIp = defineResource({
@@ -14,16 +14,26 @@ export const usedIp = defineResource({
   fields: {
     l3NetworkUuid: uuid,
     ipRangeUuid: uuid,
-    ip: ipv4,
+    ip,
+    /** 0 of IPv6, as ZStack has it */
     ipInLong: z.number().int(),
-    netmask: ipv4,
-    gateway: ipv4,
+    netmask: ip,
+    gateway: ip,
     ipVersion: z.number().int(),
     usedFor: z.string().nullable().optional(),
     vmNicUuid: uuid.nullable(),
   },
   edges: {
-    vmNic: { to: 'vmNic', via: 'vmNicUuid', kind: 'parent', onDelete: 'cascade', both: true, inverse: 'usedIps', inline: true },
+    vmNic: {
+      to: 'vmNic',
+      via: 'vmNicUuid',
+      kind: 'parent',
+      onDelete: 'cascade',
+      both: true,
+      bothWhere: { ipVersion: 4, usedFor: null },
+      inverse: 'usedIps',
+      inline: true,
+    },
     l3Network: { to: 'l3Network', via: 'l3NetworkUuid', kind: 'parent', onDelete: 'cascade', inverse: 'usedIps' },
     ipRange: { to: 'ipRange', via: 'ipRangeUuid', kind: 'parent', onDelete: 'cascade', inverse: 'usedIps' },
   },

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { action, attach, call, create, query, remove } from '../api.ts'
 import { defineResource, deletionPolicy } from '../resource.ts'
 import { bytes, line, name, text, time, uuid } from '../scalars.ts'
+import { deleteVmStaticIp, setVmStaticIp } from './nic-writes.ts'
 import { getVmTask } from './task-details.ts'
 import { candidatesForCreating, candidatesForStarting, storagesForCreating, usableTogether } from './vm-candidates.ts'
 import * as reads from './vm-reads.ts'
@@ -248,8 +249,11 @@ export const vmInstance = defineResource({
     writes.setVmSshKey,
     writes.deleteVmSshKey,
     writes.setVmBootOrder,
+    writes.setVmCleanTraffic,
     writes.changeInstanceOffering,
     writes.attachL3NetworkToVm,
+    setVmStaticIp,
+    deleteVmStaticIp,
     reads.getVmConsoleAddress,
     reads.getVmHostname,
     reads.getVmSshKey,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { attach, query } from '../api.ts'
 import { defineResource } from '../resource.ts'
 import { ifname, ipv4, mac, uuid } from '../scalars.ts'
+import { changeVmNicNetwork, nicNetworkCandidates, updateVmNicMac } from './nic-writes.ts'
 
 /** A network card of a VM. `internalName` is the tap device on the host (zstack-core §3.20). */
 export const vmNic = defineResource({
@@ -43,6 +44,9 @@ export const vmNic = defineResource({
       verb: 'detach',
       summary: 'Take a network card from its VM instance, running or stopped, once the guest has let go of it',
     }),
+    changeVmNicNetwork,
+    updateVmNicMac,
+    nicNetworkCandidates,
   ],
 })
 

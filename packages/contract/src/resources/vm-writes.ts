@@ -20,6 +20,14 @@ export const deleteVmHostname = remove('DeleteVmHostname', '/vm-instances/{uuid}
   verb: 'delete-hostname',
   summary: 'Take the host name from a VM instance: its name counts again',
 })
+export const setVmCleanTraffic = action('SetVmCleanTraffic', path, {
+  of: 'vmInstance',
+  workflow: 'vm.setCleanTraffic',
+  verb: 'set-clean-traffic',
+  params: { enable: z.boolean() },
+  result: nothing,
+  summary: 'Let the guest of a VM instance speak only as itself, by its own MAC and IP addresses, or as it likes',
+})
 export const setVmSshKey = action('SetVmSshKey', path, {
   of: 'vmInstance',
   workflow: 'vm.setSshKey',

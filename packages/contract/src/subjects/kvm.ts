@@ -21,6 +21,8 @@ export const kvmCommands = {
       qemuVersion: z.string(),
       domainType: z.enum(['kvm', 'qemu']),
       bootId: z.string(),
+      /** its own IPv4 addresses, without loopback; absent: an agent of before */
+      addresses: z.array(z.object({ dev: z.string(), cidr: z.string() })).optional(),
     }),
   },
   /** `do.vm.<vmUuid>.reboot`: ACPI first, power cycle when the guest doesn't react in `graceMs` */

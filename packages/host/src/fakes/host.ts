@@ -7,10 +7,13 @@ import { bridges } from '../bridge.ts'
 import { dnsmasq } from '../dnsmasq.ts'
 import type { Facts, MachineFacts } from '../facts.ts'
 import type { Host } from '../index.ts'
+import { fakeBridgeFilter } from './bridge-filter.ts'
+import { type FakeFlows, fakeConntrack } from './conntrack.ts'
 import { fakeFatImages } from './fat-image.ts'
 import { FakeDisk, fakeFiles } from './files.ts'
 import { type Gate, gate } from './gate.ts'
 import { FakeNetwork, fakeIp } from './ip.ts'
+import { fakeRouting } from './ip-rule.ts'
 import { FakeLeases } from './leases.ts'
 import { FakeRuleset, fakeNftScope } from './nft.ts'
 import { FakeProcessTable, fakeExec, fakeProcesses } from './processes.ts'
@@ -33,12 +36,25 @@ export interface FakeHost extends Host {
   readonly processTable: FakeProcessTable
   /** Who listens on which address, seen from which namespace. */
   readonly servers: FakeServers
+  /** Connections, by namespace; '' is the host's own. */
+  readonly flows: FakeFlows
   /** Rules of a namespace, to count transactions. */
   ruleset(netns?: string): FakeRuleset
   /** A guest asks for its address; the lease appears. Undefined: no running dnsmasq of that folder knows the MAC. */
   requestLease(dir: string, mac: string): Promise<string | undefined>
   /** Power cut and boot: files stay; processes, namespaces, links and rules are gone; the boot id is new. */
   reboot(): void
+}
+
+/** Rules go with their namespace. */
+function rulesetsOf(network: FakeNetwork): (netns?: string) => FakeRuleset {
+  const rules = new WeakMap<object, FakeRuleset>()
+  return (netns = '') => {
+    const namespace = network.in(netns)
+    const known = rules.get(namespace) ?? new FakeRuleset()
+    rules.set(namespace, known)
+    return known
+  }
 }
 
 export function fakeHost(config: FakeHostConfig = {}): FakeHost {
@@ -49,19 +65,15 @@ export function fakeHost(config: FakeHostConfig = {}): FakeHost {
   const network = new FakeNetwork()
   const processTable = new FakeProcessTable()
   const servers: FakeServers = new Map()
-  const rules = new Map<string, FakeRuleset>()
+  const flows: FakeFlows = new Map()
   const plugIn = () => {
     for (const nic of config.nics ?? [{ name: 'eth0', cidr: '192.0.2.10/24' }, { name: 'eth1' }])
       network.addNic(nic.name, nic.cidr)
   }
   plugIn()
   let boot = 1
-  const ruleset = (netns = '') => {
-    network.in(netns)
-    const known = rules.get(netns) ?? new FakeRuleset()
-    rules.set(netns, known)
-    return known
-  }
+  const ruleset = rulesetsOf(network)
+  const facts = fakeFacts(config.machine ?? {}, () => boot)
   const files = gates.wrap('files', fakeFiles(disk))
   const processes = gates.wrap('process', fakeProcesses(processTable))
   const exec = gates.wrap(
@@ -73,22 +85,16 @@ export function fakeHost(config: FakeHostConfig = {}): FakeHost {
   const leases = new FakeLeases({ disk, nowMs, running: tool.running })
   return {
     ip,
+    routing: fakeRouting(network, gates),
+    conntrack: { at: (netns) => gates.wrap('conntrack', fakeConntrack(flows).at(netns)) },
     bridge: gates.wrap('bridge', bridges(ip)),
-    nft: {
-      at: (netns) =>
-        gates.wrap(
-          'nft',
-          fakeNftScope(() => ruleset(netns)),
-        ),
-    },
+    bridgeFilter: gates.wrap('bridgeFilter', fakeBridgeFilter(network)),
+    nft: gatedNft(gates, ruleset),
     dnsmasq: gates.wrap('dnsmasq', tool),
     qemuImg: gates.wrap('qemuImg', fakeQemuImg(disk)),
     fatImages: gates.wrap('fatImages', fakeFatImages(disk)),
     files,
-    facts: gates.wrap(
-      'facts',
-      fakeFacts(config.machine ?? {}, () => boot),
-    ),
+    facts: gates.wrap('facts', facts),
     process: processes,
     tcp: gates.wrap('tcp', fakeTcp(servers)),
     exec,
@@ -97,17 +103,26 @@ export function fakeHost(config: FakeHostConfig = {}): FakeHost {
     network,
     processTable,
     servers,
+    flows,
     ruleset,
     requestLease: (dir, mac) => leases.ask(dir, mac),
     reboot() {
       boot += 1
       processTable.killAll()
       network.reset()
-      rules.clear()
+      flows.clear()
       plugIn()
     },
   }
 }
+
+const gatedNft = (gates: Gate, ruleset: (netns?: string) => FakeRuleset): Host['nft'] => ({
+  at: (netns) =>
+    gates.wrap(
+      'nft',
+      fakeNftScope(() => ruleset(netns)),
+    ),
+})
 
 interface Machine {
   disk: FakeDisk

@@ -1,11 +1,15 @@
 /** iproute2 in memory: namespaces with links, addresses, routes and sysctls; veth pairs die together. */
+import { ifname } from '@skerry/contract'
 import type { Address, Ip, IpScope, Link, LinkChange, LinkSpec, Route } from '../ip.ts'
+import { floodInput } from '../ip-fdb.ts'
 import * as shape from '../ip-schema.ts'
 import { checkInput } from '../parse-json.ts'
 import { commandFailed, type Gate } from './gate.ts'
 
 interface FakeLink extends Omit<Link, 'running'> {
   peerIndex?: number
+  /** Of a VXLAN: whom it floods to. */
+  peers?: string[]
 }
 interface FakeNamespace {
   links: FakeLink[]
@@ -53,6 +57,7 @@ export class FakeNetwork {
     ns.addresses = ns.addresses.filter((address) => address.dev !== link.name)
     ns.routes = ns.routes.filter((route) => route.dev !== link.name)
     for (const port of ns.links) if (port.master === link.name) port.master = null
+    for (const upper of ns.links.filter((other) => other.vlan?.link === link.name)) this.dropLink(ns, upper)
     for (const other of this.namespaces.values()) {
       const peer = other.links.find((candidate) => candidate.index === link.peerIndex && candidate.peerIndex === link.index)
       if (peer) this.dropLink(other, peer)
@@ -89,6 +94,7 @@ function scope(net: FakeNetwork, netns: string, gate: Gate): IpScope {
     links: gate.wrap('ip.links', links(net, netns)),
     addresses: gate.wrap('ip.addresses', addresses(net, netns)),
     routes: gate.wrap('ip.routes', routes(net, netns)),
+    flood: gate.wrap('ip.flood', flood(net, netns)),
     sysctl: gate.wrap('ip.sysctl', {
       read: async (key: string) => net.in(netns).sysctls.get(checkInput('sysctl', key, shape.sysctlKey)) ?? '0',
       async write(key: string, value: string | number) {
@@ -105,7 +111,7 @@ const mustFind = (ns: FakeNamespace, name: string): FakeLink => {
 }
 
 function links(net: FakeNetwork, netns: string): IpScope['links'] {
-  const toLink = ({ peerIndex, ...link }: FakeLink): Link => {
+  const toLink = ({ peerIndex, peers: _, ...link }: FakeLink): Link => {
     const peer = peerIndex === undefined ? undefined : net.peerOf({ ...link, peerIndex })
     return { ...link, running: link.up && (peerIndex === undefined || peer?.up === true) }
   }
@@ -133,7 +139,10 @@ function links(net: FakeNetwork, netns: string): IpScope['links'] {
 function addLink(net: FakeNetwork, ns: FakeNamespace, spec: LinkSpec): void {
   if (ns.links.some((link) => link.name === spec.name)) throw commandFailed('RTNETLINK answers: File exists')
   const common = { mtu: spec.mtu ?? 1500, alias: spec.alias ?? null }
-  const link: FakeLink = { ...net.blank(spec.name, spec.kind), ...common, ...(spec.mac ? { mac: spec.mac } : {}) }
+  const mac = (spec.kind === 'bridge' || spec.kind === 'veth') && spec.mac ? { mac: spec.mac } : {}
+  const link: FakeLink = { ...net.blank(spec.name, spec.kind), ...common, ...mac }
+  if (spec.kind === 'vlan') Object.assign(link, vlanOn(ns, spec))
+  if (spec.kind === 'vxlan') Object.assign(link, vxlanIn(ns, spec))
   if (spec.kind === 'veth') {
     const there = spec.peer.netns === undefined ? ns : net.in(spec.peer.netns)
     if (there.links.some((other) => other.name === spec.peer.name)) throw commandFailed('RTNETLINK answers: File exists')
@@ -145,6 +154,22 @@ function addLink(net: FakeNetwork, ns: FakeNamespace, spec: LinkSpec): void {
   ns.links.push(link)
 }
 
+/** What a VLAN has of the link that carries it. */
+function vlanOn(ns: FakeNamespace, { link, vid, mtu }: Extract<LinkSpec, { kind: 'vlan' }>): Partial<FakeLink> {
+  const lower = mustFind(ns, link)
+  if (ns.links.some((other) => other.vlan?.link === link && other.vlan.vid === vid))
+    throw commandFailed('RTNETLINK answers: File exists')
+  if (mtu !== undefined && mtu > lower.mtu) throw commandFailed('RTNETLINK answers: Numerical result out of range')
+  return { mtu: mtu ?? lower.mtu, mac: lower.mac, vlan: { link, vid } }
+}
+
+/** One number of one port is there once. */
+function vxlanIn(ns: FakeNamespace, { vni, local, port }: Extract<LinkSpec, { kind: 'vxlan' }>): Partial<FakeLink> {
+  if (ns.links.some((other) => other.vxlan?.vni === vni && other.vxlan.port === port))
+    throw commandFailed('Error: A VXLAN device with the specified VNI already exists.')
+  return { vxlan: { vni, local, port }, peers: [] }
+}
+
 function changeLink(net: FakeNetwork, at: { ns: FakeNamespace; name: string }, change: LinkChange): void {
   const { ns } = at
   const link = mustFind(ns, at.name)
@@ -152,6 +177,10 @@ function changeLink(net: FakeNetwork, at: { ns: FakeNamespace; name: string }, c
   if (change.name && ns.links.some((other) => other !== link && other.name === change.name))
     throw commandFailed('RTNETLINK answers: File exists')
   const target = change.netns === undefined ? undefined : net.in(change.netns)
+  const lower = link.vlan && mustFind(ns, link.vlan.link)
+  if (lower && change.up && !lower.up) throw commandFailed('RTNETLINK answers: Network is down')
+  if (lower && change.mtu !== undefined && change.mtu > lower.mtu)
+    throw commandFailed('RTNETLINK answers: Numerical result out of range')
   if (change.master !== undefined) link.master = change.master
   if (change.mtu !== undefined) link.mtu = change.mtu
   if (change.mac !== undefined) link.mac = change.mac
@@ -166,10 +195,39 @@ function changeLink(net: FakeNetwork, at: { ns: FakeNamespace; name: string }, c
   }
   if (change.up !== undefined) link.up = change.up
   if (change.up === false) ns.routes = ns.routes.filter((route) => route.dev !== link.name)
+  for (const upper of ns.links.filter((other) => other.vlan?.link === link.name)) {
+    // as the kernel does: VLANs go down and up with what carries them, and are never larger
+    if (change.up !== undefined) upper.up = change.up
+    upper.mtu = Math.min(upper.mtu, link.mtu)
+  }
+}
+
+function flood(net: FakeNetwork, netns: string): IpScope['flood'] {
+  const peersOf = (dev: string): string[] => {
+    const link = mustFind(net.in(netns), checkInput('interface name', dev, ifname))
+    if (!link.peers) throw commandFailed('RTNETLINK answers: Operation not supported')
+    return link.peers
+  }
+  return {
+    list: async (dev) => [...(mustFind(net.in(netns), checkInput('interface name', dev, ifname)).peers ?? [])].sort(),
+    async add(dev, peer) {
+      checkInput('forwarding entry', { dev, peer }, floodInput)
+      const peers = peersOf(dev)
+      if (!peers.includes(peer)) peers.push(peer)
+    },
+    async del(dev, peer) {
+      checkInput('forwarding entry', { dev, peer }, floodInput)
+      const peers = peersOf(dev)
+      if (peers.includes(peer)) peers.splice(peers.indexOf(peer), 1)
+    },
+  }
 }
 
 function rename(ns: FakeNamespace, link: FakeLink, name: string): void {
-  for (const port of ns.links) if (port.master === link.name) port.master = name
+  for (const port of ns.links) {
+    if (port.master === link.name) port.master = name
+    if (port.vlan?.link === link.name) port.vlan = { ...port.vlan, link: name }
+  }
   for (const entry of [...ns.addresses, ...ns.routes]) if (entry.dev === link.name) entry.dev = name
   link.name = name
 }
@@ -207,7 +265,8 @@ function routes(net: FakeNetwork, netns: string): IpScope['routes'] {
       const dev = route.dev ?? ns.links.find((link) => link.up && reaches(ns, link.name, route.via))?.name
       if (dev === undefined) throw commandFailed('RTNETLINK answers: Network is unreachable')
       if (!mustFind(ns, dev).up) throw commandFailed('RTNETLINK answers: Network is down')
-      if (route.via && !reaches(ns, dev, route.via)) throw commandFailed('Error: Nexthop has invalid gateway.')
+      if (route.via && !reaches(ns, dev, route.via) && !linkRoute(ns, { ...route, dev }))
+        throw commandFailed('Error: Nexthop has invalid gateway.')
       ns.routes = [...ns.routes.filter((other) => !sameKey(other, route)), { ...route, dev }]
     },
     async del(input) {
@@ -221,14 +280,20 @@ function routes(net: FakeNetwork, netns: string): IpScope['routes'] {
   }
 }
 
+/** Does a route of the same table say that the gateway is on this link? */
+const linkRoute = (ns: FakeNamespace, { via = '', dev, table }: Route) =>
+  ns.routes.some((r) => r.table === table && r.dev === dev && !r.via && r.dst !== 'default' && within(r.dst, via))
+
 /** Does an IPv4 gateway lie in a network of the interface? (IPv6 gateways are taken as reachable.) */
 function reaches(ns: FakeNamespace, dev: string, via: string | undefined): boolean {
   if (via === undefined) return false
   if (via.includes(':')) return true
-  const number = (ip: string) => ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
-  return ns.addresses.some(({ dev: owner, cidr }) => {
-    const [base, length] = cidr.split('/') as [string, string]
-    const size = 2 ** (32 - Number(length))
-    return owner === dev && !base.includes(':') && Math.floor(number(base) / size) === Math.floor(number(via) / size)
-  })
+  return ns.addresses.some(({ dev: owner, cidr }) => owner === dev && within(cidr, via))
+}
+
+function within(cidr: string, ip: string): boolean {
+  const number = (text: string) => text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
+  const [base, length] = cidr.split('/') as [string, string]
+  const size = 2 ** (32 - Number(length))
+  return !base.includes(':') && Math.floor(number(base) / size) === Math.floor(number(ip) / size)
 }

@@ -120,9 +120,12 @@ function find(tables: Tables, family: string, name: string): FakeTable {
 const mapKey = (element: NftElement) => JSON.stringify(Array.isArray(element) ? element[0] : element)
 
 function addElements(tables: Tables, { family, table, name, elem }: NftElements): void {
-  const set = find(tables, family, table).sets.get(name)
+  const within = find(tables, family, table)
+  const set = within.sets.get(name)
   if (!set) throw absent()
   for (const element of elem) {
+    const target = elementTarget(element)
+    if (target !== undefined && !within.chains.has(target)) throw absent()
     const known = set.elements.get(mapKey(element))
     if (known !== undefined && JSON.stringify(known) !== JSON.stringify(element)) throw exists()
     set.elements.set(mapKey(element), element)
@@ -137,6 +140,8 @@ function remove(tables: Tables, what: Extract<NftCommand, { delete: unknown }>['
     const table = find(tables, what.chain.family, what.chain.table)
     if (!table.chains.has(what.chain.name)) throw absent()
     if (table.rules.some((rule) => rule.chain === what.chain.name || jumpTargets(rule).includes(what.chain.name))) throw busy()
+    for (const { elements } of table.sets.values())
+      for (const element of elements.values()) if (elementTarget(element) === what.chain.name) throw busy()
     table.chains.delete(what.chain.name)
   } else if ('rule' in what) {
     const table = find(tables, what.rule.family, what.rule.table)
@@ -178,4 +183,10 @@ function jumpTargets(rule: NftRule): string[] {
     const jump = (statement['jump'] ?? statement['goto']) as { target?: string } | undefined
     return jump?.target ? [jump.target] : []
   })
+}
+
+/** The chain that an element of a verdict map leads to. */
+function elementTarget(element: NftElement): string | undefined {
+  const value = Array.isArray(element) ? (element[1] as { jump?: { target: string }; goto?: { target: string } } | null) : null
+  return value && typeof value === 'object' ? (value.jump ?? value.goto)?.target : undefined
 }

@@ -1,6 +1,14 @@
 /** What every `NftScope` does, in a namespace of its own. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type NftCommand, type NftObject, type NftScope, nftables as n } from '../../src/index.ts'
+import {
+  changePart,
+  type NftCommand,
+  type NftObject,
+  type NftScope,
+  nftables as n,
+  readTable,
+  type TablePart,
+} from '../../src/index.ts'
 
 const T = { family: 'inet', name: 'skerry' } as const
 const inT = { family: 'inet', table: 'skerry' } as const
@@ -177,6 +185,61 @@ export function nftSuite(title: string, make: () => Promise<{ nft: NftScope; cle
       const noChain = n.addRule({ ...inT, chain: 'post', expr: [n.jump('none')] })
       await expect(nft.apply([noSet])).rejects.toMatchObject({ code: 'host-command-failed' })
       await expect(nft.apply([noChain])).rejects.toMatchObject({ code: 'host-command-failed' })
+    })
+
+    it('sends a packet where a map says, and keeps a chain that a map leads to', async () => {
+      const V = { family: 'bridge', name: 'cards' } as const
+      const inV = { family: 'bridge', table: 'cards' } as const
+      const to = { ...inV, name: 'to', elem: [['tap1', n.jump('one')]] as [string, ReturnType<typeof n.jump>][] }
+      await nft.apply([
+        n.addTable(V),
+        n.addMap({ ...inV, name: 'to', type: 'ifname', map: 'verdict' }),
+        n.addMap({ ...inV, name: 'marks', type: 'ifname', map: 'mark' }),
+        n.addChain({ ...inV, name: 'one' }),
+        n.addChain({ ...inV, name: 'fwd', type: 'filter', hook: 'forward', prio: 0, policy: 'accept' }),
+        n.addElements(to),
+        n.addElements({ ...inV, name: 'marks', elem: [['tap1', 0x5ec10007]] }),
+        n.addRule({ ...inV, chain: 'one', expr: [n.match(n.payload('ether', 'type'), n.anyOf('arp', 'ip'), '!='), n.returns] }),
+        n.addRule({ ...inV, chain: 'fwd', expr: [n.vmap(n.meta('oifname'), 'to')] }),
+        n.addRule({ ...inV, chain: 'fwd', expr: [n.mangle(n.meta('mark'), 7)] }),
+      ])
+      expect(await nft.elements({ ...inV, name: 'to', kind: 'map' })).toEqual([['tap1', { jump: { target: 'one' } }]])
+      expect(await nft.elements({ ...inV, name: 'marks', kind: 'map' })).toEqual([['tap1', 0x5ec10007]])
+      expect(rules(await nft.table(V), 'fwd').map((rule) => rule.expr[0])).toEqual([
+        n.vmap(n.meta('oifname'), 'to'),
+        n.mangle(n.meta('mark'), 7),
+      ])
+      const dropChain: NftCommand[] = [n.flushChain({ ...inV, name: 'one' }), { delete: { chain: { ...inV, name: 'one' } } }]
+      await expect(nft.apply(dropChain)).rejects.toMatchObject({ code: 'host-command-failed' })
+      const nowhere = n.addElements({ ...inV, name: 'to', elem: [['tap2', n.jump('none')]] })
+      await expect(nft.apply([nowhere])).rejects.toMatchObject({ code: 'host-command-failed' })
+      await nft.apply([n.deleteElements(to), ...dropChain])
+      expect(await nft.elements({ ...inV, name: 'to', kind: 'map' })).toEqual([])
+    })
+
+    it('goes from one state of a table to another with what differs only', async () => {
+      const chain = (name: string, ...ports: number[]) => ({
+        name,
+        rules: ports.map((port) => [n.match(n.payload('tcp', 'dport'), port), n.accept]),
+      })
+      const set = (...elements: string[]) => ({ name: 'members', type: 'ipv4_addr', elements })
+      const go = async (part: TablePart, gone = {}) => {
+        const have = readTable((await nft.table(T)) ?? [])
+        const commands = changePart(T, have, part, gone)
+        await nft.apply(commands)
+        return commands.length
+      }
+      await nft.apply([n.addTable(T)])
+      await go({ sets: [set('10.0.0.1')], chains: [chain('a', 22, 80), chain('b', 25)] })
+      const first = rules(await nft.table(T), 'a').map((rule) => rule.handle)
+      expect(await go({ sets: [set('10.0.0.1')], chains: [chain('a', 22, 80), chain('b', 25)] })).toBe(0)
+      expect(await go({ sets: [set('10.0.0.1', '10.0.0.2')], chains: [chain('a', 22, 80), chain('b', 26)] })).toBe(3)
+      expect(rules(await nft.table(T), 'a').map((rule) => rule.handle)).toEqual(first)
+      const leaving = new Map([['members', ['10.0.0.1']]])
+      await go({ sets: [], chains: [chain('a', 22, 80)] }, { leaving, goneChains: ['b', 'never'], goneSets: ['never'] })
+      expect(await elements('members', 'set')).toEqual(['10.0.0.2'])
+      await go({ sets: [], chains: [] }, { goneChains: ['a'], goneSets: ['members'] })
+      expect(readTable((await nft.table(T)) ?? [])).toEqual({ sets: new Map(), chains: new Map() })
     })
 
     it('refuses names that are not plain', () => {
