@@ -76,6 +76,16 @@ describe('a group that must be apart', () => {
     expect((await done(engine, call('StartVmInstance', { uuid: b.uuid }, { bodyHash: 'again' }))).state).toBe('done')
   })
 
+  it('moves when it gets a member, so that one whose host is being chosen meanwhile is chosen anew', async () => {
+    const { w, engine } = await twoHosts()
+    const hard = await group(engine, 'antiHard')
+    const b = vmOf(await done(engine, call('CreateVmInstance', { ...vmParams, name: 'b' })))
+    const seen = w.state.graph.version('affinityGroup', hard)!
+    expect((await done(engine, call('AddVmToAffinityGroup', { affinityGroupUuid: hard, uuid: b.uuid }))).state).toBe('done')
+    // what a placement says of the group that it has looked at
+    expect(w.state.graph.check([{ g: 'version', t: 'affinityGroup', k: hard, seq: seen }], [])).toBeDefined()
+  })
+
   it('forgets a VM that is taken out, or gone; and goes without its VMs', async () => {
     const { w, engine } = await twoHosts()
     const hard = await group(engine, 'antiHard')

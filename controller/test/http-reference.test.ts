@@ -104,6 +104,9 @@ describe.skipIf(!rest)('ZStack REST table', () => {
   )
 })
 
+/** The map of its SDK has no class for them, so none can be named. */
+const unmapped = ['VmNicSecurityGroupRefInventory']
+
 describe.skipIf(!classes)('ZStack classes', () => {
   it.each(
     Object.values(resources as Record<string, Resource>)
@@ -119,7 +122,9 @@ describe.skipIf(!classes)('ZStack classes', () => {
   )
   const here = new Map(scope.map(({ api }) => [api.api, api]))
   it.each(
-    lists.filter(([api, , element]) => here.get(api)?.result.kind === 'fields' && !['String', 'Integer'].includes(element)),
+    lists.filter(
+      ([api, , element]) => here.get(api)?.result.kind === 'fields' && !['String', 'Integer', ...unmapped].includes(element),
+    ),
   )('%s has the class of its %s', (api, list, element) => {
     expect(replyMembers(api)[list]?.split(/[.$]/).at(-1)).toBe(element)
   })

@@ -143,8 +143,9 @@ describe.each(scope.filter(({ api }) => api.sync && !api.query))('$api.api', ({ 
 describe.each(scope.filter(({ api }) => api.query))('$api.api', ({ api, resource }) => {
   it('lists rows, one by uuid, and none, always with schema', async () => {
     const { send, engine } = fakeHttp()
-    // Whose resources are is read from what is owned.
-    const row = engine.add(resource.name === 'accountResourceRef' ? 'vmInstance' : resource.name)
+    // Whose resources are is read from what is owned, and which provider serves what from the networks.
+    const derived: Record<string, string> = { accountResourceRef: 'vmInstance', networkServiceL3NetworkRef: 'l3Network' }
+    const row = engine.add(derived[resource.name] ?? resource.name)
     for (const path of [api.path, ...(api.also ?? []).map((p) => p.replace(/\{\w+\}/, String(row['uuid'])))]) {
       const reply = await send('GET', `/zstack/v1${path}`)
       expect(reply.status, path).toBe(200)

@@ -6,8 +6,8 @@ import type { Call } from '../src/engine/port.ts'
 import type { Before } from './before.ts'
 import { id, makeWorld } from './world.ts'
 
-/** Their cases name a VM that is not there: their steps don't look, their APIs do. */
-const REFUSED = new Set(['schedulerJob.create', 'affinityGroup.addVm'])
+/** Its case names a VM that is not there: its steps don't look, its API does. */
+const REFUSED = new Set(['schedulerJob.create'])
 
 export async function planned(name: string, before: Before): Promise<void> {
   const w = await makeWorld()
@@ -19,7 +19,7 @@ export async function planned(name: string, before: Before): Promise<void> {
     ({ api, resource }) => api.workflow === name && [resource.name, resource.rows?.table].includes(input.table),
   )
   for (const { api, resource } of of) {
-    const own = subjectParameter(api.path, resource)
+    const own = api.target ?? subjectParameter(api.path, resource)
     const params = { ...input.params, ...(own === undefined ? {} : { [own]: input.uuid }) }
     const call: Call = {
       api,

@@ -140,7 +140,8 @@ export function call(ground: Ground, chance: Chance): Draft {
 const blunted = (api: Api, params: Row): Row => ({
   ...params,
   ...Object.fromEntries([...api.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => [name!, NOTHING])),
-  ...('uuids' in params ? { uuids: [NOTHING] } : {}),
+  // `uuids`, `ruleUuids`: in a body or a query too
+  ...Object.fromEntries(Object.keys(params).flatMap((name) => (/uuids$/i.test(name) ? [[name, [NOTHING]]] : []))),
 })
 
 interface Wanted {

@@ -28,7 +28,7 @@ test.each<[string, Row]>([
   ['/hosts/hypervisor-types', { hypervisorTypes: ['KVM'] }],
   ['/primary-storage/types', { types: ['LocalStorage'] }],
   ['/backup-storage/types', { types: ['ImageStoreBackupStorage', 'SftpBackupStorage'] }],
-  ['/l2-networks/types', { types: ['L2NoVlanNetwork'] }],
+  ['/l2-networks/types', { types: ['L2NoVlanNetwork', 'L2VlanNetwork', 'VxlanNetwork', 'VxlanNetworkPool'] }],
   ['/l3-networks/types', { types: ['L3BasicNetwork'] }],
 ])('%s is a question, and no resource of that uuid', async (path, expected) => {
   const body = await get(path)

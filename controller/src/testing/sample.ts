@@ -34,6 +34,10 @@ const byField: Record<string, unknown> = {
   deleteMode: 'Permissive',
   hostKey: `SHA256:${'A'.repeat(43)}`,
   resourceType: 'ZoneVO',
+  srcIpRange: '10.0.0.0/24',
+  dstIpRange: '10.0.0.0/24',
+  allowedCidr: '10.0.0.0/24',
+  dstPortRange: '80',
 }
 
 /** A value that the schema accepts. */

@@ -76,7 +76,8 @@ export const affinityGroupAddVm: Action = {
                 { g: 'version', t: 'affinityGroup', k: group, seq: graph.version('affinityGroup', group)! },
                 { g: 'field', t: 'vmInstance', k: vm, field: 'hostUuid', in: [(row['hostUuid'] as string | null) ?? null] },
               ],
-              ops: [memberOp(group, vm, now())],
+              // the group moves, so that a member whose host is being chosen beside this commit is chosen anew
+              ops: [memberOp(group, vm, now()), { o: 'set', t: 'affinityGroup', k: group, v: {} }],
               facts: [{ noun: 'affinityGroup', uuid: group, event: 'vm-added', data: { vmInstanceUuid: vm } }],
             },
           }

@@ -30,8 +30,9 @@ export type Rights = 'anonymous' | 'account' | 'owner' | 'admin'
 /** The field in which the engine keeps whose a row is. */
 export const OWNER = 'ownerUuid'
 
-/** Whether the engine keeps whose this resource's rows are. */
-export const isOwned = ({ scope }: Resource): boolean => typeof scope === 'object' && 'owner' in scope && scope.owner === OWNER
+/** Whether the engine keeps whose this resource's rows are. A view of another's rows keeps none. */
+export const isOwned = ({ scope, rows }: Resource): boolean =>
+  rows === undefined && typeof scope === 'object' && 'owner' in scope && scope.owner === OWNER
 
 /** Who may call the API; undefined: it can't be told, because its resource doesn't say whose it is. */
 export function rightsOf({ resource, api }: { resource: Resource; api: Api }): Rights | undefined {

@@ -21,7 +21,7 @@ const addressSpan = z.tuple([ip, ip])
 const portSpan = z.tuple([port, port])
 export const securityRule = z.object({
   type: z.enum(['Ingress', 'Egress']),
-  ipVersion: z.union([z.literal(4), z.literal(6)]),
+  ipVersion: z.literal([4, 6]),
   protocol: z.enum(['ALL', 'TCP', 'UDP', 'ICMP']),
   action: z.enum(['ACCEPT', 'DROP']),
   /** where it comes from (Ingress) or goes to (Egress); absent: anywhere */

@@ -64,7 +64,7 @@ export const eip = defineResource({
     call('GetVmNicAttachableEips', 'GET', '/vm-instances/nics/{vmNicUuid}/candidate-eips', {
       verb: 'candidates',
       summary: 'EIPs that a network card could be given',
-      params: { ipVersion: z.union([z.literal(4), z.literal(6)]).optional(), ...page },
+      params: { ipVersion: z.literal([4, 6]).optional(), ...page },
       result: { kind: 'inventories', of: 'eip' },
     }),
     remove('DeleteEip', '/eips/{uuid}', 'eip', { workflow: 'eip.delete' }),

@@ -3,7 +3,7 @@ import { action, attach, call, changeState, create, query, remove, update } from
 import { defineResource, enabledDisabled, enabledState } from '../resource.ts'
 import { text, time, uuid } from '../scalars.ts'
 
-const ipVersion = z.union([z.literal(4), z.literal(6)])
+const ipVersion = z.literal([4, 6])
 const ruleType = z.enum(['Ingress', 'Egress'])
 const protocol = z.enum(['ALL', 'TCP', 'UDP', 'ICMP'])
 const ruleAction = z.enum(['ACCEPT', 'DROP'])

@@ -121,6 +121,7 @@ export const vtep = defineResource({
       verb: 'create',
       summary: 'Say which address of a host is its VTEP in a pool',
       params: { name: name.optional(), hostUuid: uuid, poolUuid: uuid, vtepIp: ipv4.optional() },
+      names: { poolUuid: 'l2VxlanNetworkPool' },
     }),
     query('QueryVtep', '/l2-networks/vteps', 'vtep'),
   ],
