@@ -38,8 +38,8 @@ it('that nobody goes on with for an hour ends, and says so; one that is gone on 
       expect((await patch(made.url, 0, bytes.subarray(0, 10))).status).toBe(204)
       return made
     }
-    const [left, kept] = [await image('left'), await image('kept')]
     const began = time.nowMs()
+    const [left, kept] = [await image('left'), await image('kept')]
     const { graph } = other.controller.state
     await time.sleep(UPLOAD_IDLE_MS / 2)
     expect((await patch(kept.url, 10, bytes.subarray(10, 20))).status).toBe(204)

@@ -63,14 +63,20 @@ function mark(ctx: Ctx): { change: Change } {
   return { change: merged(moves) }
 }
 
-/** Whether another job that has not ended has marked this guest, and is going to set it right. */
-export function isMarkedByAnother({ input, job, world: { graph } }: Ctx): boolean {
+/**
+ * Guard of a commit that leaves this guest to another job, which has marked it, has not ended, and is going to set it right: it still
+ * stands marked then. Undefined: there is no such job.
+ */
+export function markedByAnother({ input, job, world: { graph } }: Ctx): Guard | undefined {
   const marks = (other: string) => {
     if (other === job || graph.get('jobStep', `${other}/mark-guests`)?.['state'] !== 'done') return false
     const found = graph.get('jobStep', `${other}/check`)?.['output'] as Looked | undefined
     return found?.guests.some(({ uuid }) => uuid === input.uuid) === true
   }
-  return ['processing', 'undoing'].some((state) => [...graph.by('job', 'state', state)].some(marks))
+  const other = ['processing', 'undoing'].flatMap((state) => [...graph.by('job', 'state', state)]).find(marks)
+  if (other === undefined) return undefined
+  const k = `${other}/mark-guests`
+  return { g: 'version', t: 'jobStep', k, seq: graph.version('jobStep', k)! }
 }
 
 const merged = (parts: readonly { guards: Guard[]; ops: Op[]; facts: Fact[] }[]) => ({
@@ -79,13 +85,21 @@ const merged = (parts: readonly { guards: Guard[]; ops: Op[]; facts: Fact[] }[])
   facts: parts.flatMap((p) => p.facts),
 })
 
+/** One that another job works on meanwhile is that job's; that it still is says the guard, or nobody would set it right. */
 function unmark(ctx: Ctx): { change: Change } {
   const { graph } = ctx.world
-  const ops = guestsOf(ctx).flatMap((guest): Op[] => {
-    const { uuid: k, goes: _, ...before } = guest
-    return graph.get('vmInstance', k)?.['state'] === marked(guest) ? [{ o: 'set', t: 'vmInstance', k, v: before }] : []
+  const there = guestsOf(ctx).flatMap((guest) => {
+    const state = graph.get('vmInstance', guest.uuid)?.['state'] as string | undefined
+    return state === undefined ? [] : [{ guest, state }]
   })
-  return { change: { ops } }
+  const ops = there.flatMap(({ guest, state }): Op[] => {
+    const { uuid: k, goes: _, ...before } = guest
+    return state === marked(guest) ? [{ o: 'set', t: 'vmInstance', k, v: before }] : []
+  })
+  const guards = there.map(({ guest: { uuid: k } }): Guard => {
+    return { g: 'version', t: 'vmInstance', k, seq: graph.version('vmInstance', k)! }
+  })
+  return { change: { guards, ops } }
 }
 
 /** Can somebody be asked to power it off? */

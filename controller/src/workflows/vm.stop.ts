@@ -2,7 +2,7 @@
 import type { Row } from '@skerry/contract'
 import { defineWorkflow } from '@skerry/workflow'
 import { z } from 'zod'
-import { isMarkedByAnother } from './cascade.guests.ts'
+import { markedByAnother } from './cascade.guests.ts'
 import { input } from './input.ts'
 import { leaveHost, moveVm } from './vm.state.ts'
 import { dropFormer } from './vm.static-ip.ts'
@@ -48,9 +48,13 @@ export const restore = (ctx: Ctx, whileIn: string) => {
   const vm = ctx.world.graph.get('vmInstance', ctx.input.uuid)
   if (vm?.['state'] !== whileIn) return {}
   const { state: before, power, powerCause, powerMode } = ctx.outputs['look'] as z.infer<typeof was>
-  const state = BETWEEN.includes(before) && !isMarkedByAnother(ctx) ? 'Unknown' : before
+  const marked = BETWEEN.includes(before) ? markedByAnother(ctx) : undefined
+  const state = BETWEEN.includes(before) && !marked ? 'Unknown' : before
   return {
-    change: { ops: [{ o: 'set' as const, t: 'vmInstance', k: ctx.input.uuid, v: { state, power, powerCause, powerMode } }] },
+    change: {
+      guards: marked ? [marked] : [],
+      ops: [{ o: 'set' as const, t: 'vmInstance', k: ctx.input.uuid, v: { state, power, powerCause, powerMode } }],
+    },
   }
 }
 
