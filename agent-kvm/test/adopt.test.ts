@@ -1,8 +1,8 @@
 /** A guest that somebody made by hand becomes ours while it runs: not a thing is done to it, and its next start is by our definition. */
 import { bridgeName, tapName } from '@skerry/contract'
 import { domainXml } from '@skerry/libvirt'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Bench, bench } from './bench.ts'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Bench, bench, endWell, until } from './bench.ts'
 import { doc, id, l2, tomb, vmSpec } from './documents.ts'
 
 const vm = id('9')
@@ -10,7 +10,6 @@ const MINE = '/var/lib/pool/mine.raw'
 const OURS = '/var/lib/pool/1.raw'
 const MAC = 'fa:00:00:00:00:01'
 const within = { timeoutMs: 1_000 }
-const until = (check: () => void) => vi.waitFor(check, { timeout: 40_000, interval: 5 })
 const spec = { uuid: vm, name: 'mine', type: 'qemu', cpuMode: 'none', cpuCount: 1, memoryBytes: 64 * 1024 * 1024 } as const
 const mine = domainXml({
   ...{ ...spec, disks: [{ file: MINE, format: 'raw', target: 'vda' }] },
@@ -26,11 +25,7 @@ beforeEach(async () => {
   b.host.disk.put(MINE, new Uint8Array(512))
   await b.libvirt.call('domainDefineXml', { xml: mine }, within)
 })
-afterEach(async () => {
-  await b.stop()
-  expect(b.libvirt.handlerErrors).toEqual([])
-  expect(b.faults).toEqual([])
-})
+afterEach(() => endWell(b))
 
 const byHand = (op: 'domainCreate' | 'domainDestroy') => b.libvirt.call(op, { uuid: vm }, within)
 const xmlOf = (inactive: boolean) => b.libvirt.call('domainXml', { uuid: vm, inactive }, within)

@@ -1,11 +1,12 @@
 /** agent-kvm on a fake machine, a fake libvirt and the memory bus, with a controller's connection to talk to it. */
 import { type Agent, type Log, openLedger, runAgent } from '@skerry/agent'
 import { memoryBroker, realTimers, rightsOf } from '@skerry/bus'
-import { type Document, type Status, status, subjects, type Tombstone } from '@skerry/contract'
+import { bridgeName, type Document, type Status, status, subjects, type Tombstone } from '@skerry/contract'
 import { fakeBlocks, fakeHost } from '@skerry/host'
 import { type FakeOptions, fakeLibvirt } from '@skerry/libvirt'
+import { expect, vi } from 'vitest'
 import { kvmAgent } from '../src/kvm.ts'
-import { id } from './documents.ts'
+import { doc, id, l2, vmSpec } from './documents.ts'
 
 export const AGENT = id('e')
 export const STATE = '/var/lib/skerry/agent-kvm'
@@ -87,3 +88,24 @@ export async function bench(options: FakeOptions = {}) {
 }
 
 export type Bench = Awaited<ReturnType<typeof bench>>
+
+/** Ends it; nothing went wrong in it that nobody looked at. */
+export async function endWell({ stop, libvirt, faults }: Bench): Promise<void> {
+  await stop()
+  expect(libvirt.handlerErrors).toEqual([])
+  expect(faults).toEqual([])
+}
+
+export const until = (check: () => void) => vi.waitFor(check, { interval: 5 })
+
+/** The bridge of the L2 network of `vmSpec`. */
+export const bridge = (over = {}) => doc('bridge', l2, 1, { name: bridgeName(l2), physicalInterface: null, mtu: null, ...over })
+
+/** With that bridge, and VM 1 running on it. */
+export async function runningVm(b: Bench, over: Partial<Parameters<typeof vmSpec>[1]> = {}) {
+  const started = await b.start()
+  const vm = id('1')
+  await b.sync(bridge(), doc('vm', vm, 1, vmSpec('1', over)))
+  await until(() => expect(b.last(vm)).toMatchObject({ condition: 'Ready', observed: { power: 'Running' } }))
+  return started
+}

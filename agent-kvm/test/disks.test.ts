@@ -138,3 +138,16 @@ test('a guest is not started on a file that another lies over', async () => {
   await expect.poll(() => b.last(vm)?.observed['power']).toBe('Running')
   expect(writesInto()).toBe(second)
 })
+
+test('a guest that lost its power while it was moved starts from the file that its document says, when the move is taken back', async () => {
+  await over(second, first)
+  await move('switch-disk', first, second)
+  await b.libvirt.call('domainDestroy', { uuid: vm }, { timeoutMs: 1_000 })
+  expect(await move('switch-back', first, second)).toEqual({ switched: 'off' })
+  // As agent-storage does then.
+  await b.host.files.remove(second)
+  await b.sync(doc('vm', vm, 2, { ...spec(first), placementEpoch: 2 }))
+  await expect.poll(() => b.last(vm)?.observed['power']).toBe('Running')
+  expect(writesInto()).toBe(first)
+  expect(b.last(vm)?.observed).not.toHaveProperty('pendingChange')
+})

@@ -1,32 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bridgeName, inventoryReply, kvmCommands, planReply, tapName } from '@skerry/contract'
 import { domainXml } from '@skerry/libvirt'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Bench, bench } from './bench.ts'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Bench, bench, bridge, endWell, runningVm, until } from './bench.ts'
 import { doc, gen, id, l2, tomb, vmSpec } from './documents.ts'
 
 const br = bridgeName(l2)
 const vm = id('1')
-const bridge = (over = {}) => doc('bridge', l2, 1, { name: br, physicalInterface: null, mtu: null, ...over })
 const off = (cause: string) => ({ condition: 'Ready', observed: { power: 'Stopped', cause, pid: null } })
-const until = (check: () => void) => vi.waitFor(check, { timeout: 4_000, interval: 5 })
 
 let b: Bench
 beforeEach(async () => {
   b = await bench()
 })
-afterEach(async () => {
-  await b.stop()
-  expect(b.libvirt.handlerErrors).toEqual([])
-  expect(b.faults).toEqual([])
-})
-
-async function runningVm(over: Partial<Parameters<typeof vmSpec>[1]> = {}) {
-  const started = await b.start()
-  await b.sync(bridge(), doc('vm', vm, 1, vmSpec('1', over)))
-  await until(() => expect(b.last(vm)).toMatchObject({ condition: 'Ready', observed: { power: 'Running' } }))
-  return started
-}
+afterEach(() => endWell(b))
 
 describe('what is not ours', () => {
   const foreign = (name: string, uuid: string) =>
@@ -47,7 +34,7 @@ describe('what is not ours', () => {
   })
 
   test('includes a copy of our domain that somebody made, mark and all', async () => {
-    await runningVm()
+    await runningVm(b)
     await define(
       b
         .domain(vm)!
@@ -70,7 +57,7 @@ describe('what is not ours', () => {
         ...more,
       })
     await define(xml({}))
-    await runningVm()
+    await runningVm(b)
     const outside = { name: 'mine', cpuNum: 2, memoryBytes: 64 * 1024 * 1024, paths: ['/srv/mine.qcow2'], macs: [] }
     const tells = (power: string, more: object = {}) =>
       until(() =>
@@ -165,7 +152,7 @@ describe('a bridge', () => {
 })
 
 test('while libvirt is away statuses stay as they were told, and what happened meanwhile is told when it is back', async () => {
-  const { agent } = await runningVm()
+  const { agent } = await runningVm(b)
   b.libvirt.disconnect()
   const count = b.statuses.length
   await agent.reconciler.pass()
@@ -177,7 +164,7 @@ test('while libvirt is away statuses stay as they were told, and what happened m
 })
 
 test('the inventory names domains, taps and bridges of ours with their owners, also those that nobody wants', async () => {
-  await runningVm()
+  await runningVm(b)
   await b.host.ip.at().links.add({ kind: 'veth', name: tapName(id('d1')), peer: { name: 'x1' } })
   await b.host.ip.at().links.add({ kind: 'veth', name: tapName(id('7')), peer: { name: 'x2' } })
   await b.host.ip.at().links.add({ kind: 'bridge', name: 'skbrplanted' })
@@ -224,7 +211,7 @@ test('facts of the host are as the contract says', async () => {
 
 describe('a reboot', () => {
   test('is told as acpi when the guest comes back by itself', async () => {
-    await runningVm()
+    await runningVm(b)
     const rebooting = b.command('vm', vm, 'reboot', { graceMs: 3_000 })
     expect(await rebooting).toEqual({ how: 'acpi' })
     expect(b.libvirt.calls.some((c) => c.op === 'domainReset')).toBe(false)
@@ -233,7 +220,7 @@ describe('a reboot', () => {
   test('of a guest that does not react is a reset after its grace time; the same id does not reboot it again', async () => {
     await b.stop()
     b = await bench({ guestsObeyAcpi: false })
-    await runningVm()
+    await runningVm(b)
     const began = performance.now()
     expect(await b.command('vm', vm, 'reboot', { graceMs: 200 }, 'one')).toEqual({ how: 'reset' })
     expect(performance.now() - began).toBeGreaterThan(195)
@@ -246,20 +233,20 @@ describe('a reboot', () => {
   test('that an ending agent left is waited for, not asked again, when it is repeated', async () => {
     await b.stop()
     b = await bench({ guestsObeyAcpi: false })
-    const { agent } = await runningVm()
-    const cut = b.command('vm', vm, 'reboot', { graceMs: 400 }, 'two')
+    const { agent } = await runningVm(b)
+    const cut = b.command('vm', vm, 'reboot', { graceMs: 1_500 }, 'two')
     cut.catch(() => undefined)
     await until(() => expect(b.libvirt.calls.some((c) => c.op === 'domainReboot')).toBe(true))
     await sleep(20)
     await agent.stop()
     await expect(cut).rejects.toMatchObject({ code: 'agent-unreachable' })
     await b.start()
-    expect(await b.command('vm', vm, 'reboot', { graceMs: 400 }, 'two')).toEqual({ how: 'reset' })
+    expect(await b.command('vm', vm, 'reboot', { graceMs: 1_500 }, 'two')).toEqual({ how: 'reset' })
     expect(b.libvirt.calls.filter((c) => c.op === 'domainReboot')).toHaveLength(1)
   })
 
   test('is refused for a VM that is off, or not here', async () => {
-    await runningVm()
+    await runningVm(b)
     b.libvirt.guestPowersOff(vm)
     await expect(b.command('vm', vm, 'reboot', { graceMs: 10 })).rejects.toMatchObject({ code: 'vm-illegal-state' })
     await expect(b.command('vm', id('9'), 'reboot', { graceMs: 10 })).rejects.toMatchObject({ code: 'not-found' })

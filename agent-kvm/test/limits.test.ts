@@ -1,11 +1,10 @@
 /** How fast the disks of guests may be, on the whole agent: held back from their start, and changed while they run. */
 import type { kvmDesired } from '@skerry/contract'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { type Bench, bench } from './bench.ts'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type Bench, bench, endWell, until } from './bench.ts'
 import { doc, gen, id, vmSpec } from './documents.ts'
 
 const vm = id('1')
-const until = (check: () => void) => vi.waitFor(check, { timeout: 4_000, interval: 5 })
 type Disk = kvmDesired.VmSpec['disks'][number]
 const path = (n: string) => `/var/lib/pool/${id(n)}.raw`
 const disk = (n: string, qos?: Disk['qos']): Disk => ({
@@ -21,11 +20,7 @@ beforeEach(async () => {
   for (const n of ['c', 'd']) b.host.disk.put(path(n), new Uint8Array(512))
   await b.start()
 })
-afterEach(async () => {
-  await b.stop()
-  expect(b.libvirt.handlerErrors).toEqual([])
-  expect(b.faults).toEqual([])
-})
+afterEach(() => endWell(b))
 
 const want = (disks: Disk[]) => b.sync(doc('vm', vm, ++seq, vmSpec('1', { nics: [], disks })))
 const tells = (condition: string) => until(() => expect(b.last(vm)).toMatchObject({ condition, generation: gen(seq) }))

@@ -1,14 +1,13 @@
 /** Network cards of guests that run, on the whole agent: plugged in and taken out without a start, and told when a guest keeps one. */
 import { bridgeName, type kvmDesired, tapName } from '@skerry/contract'
 import { domainXml, nicXml } from '@skerry/libvirt'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { definitionHash, domainOf } from '../src/vms/definition.ts'
-import { type Bench, bench, STATE } from './bench.ts'
+import { type Bench, bench, endWell, STATE, until } from './bench.ts'
 import { doc, gen, id, l2, vmSpec } from './documents.ts'
 
 const vm = id('1')
 const within = { timeoutMs: 20_000 }
-const until = (check: () => void) => vi.waitFor(check, { timeout: 4_000, interval: 5 })
 type Nic = kvmDesired.VmSpec['nics'][number]
 const nic = (n: number): Nic => ({
   nicUuid: id(`d${n}`),
@@ -25,11 +24,7 @@ beforeEach(async () => {
   seq = 0
   b.host.disk.put(file, new Uint8Array(512))
 })
-afterEach(async () => {
-  await b.stop()
-  expect(b.libvirt.handlerErrors).toEqual([])
-  expect(b.faults).toEqual([])
-})
+afterEach(() => endWell(b))
 
 const file = `/var/lib/pool/${id('c')}.raw`
 const spec = (nics: Nic[]) =>
@@ -84,6 +79,20 @@ test('a card that is wanted again before the guest let go of it is plugged in ag
   await until(() => expect(count('domainAttachDevice')).toBe(1))
   await tells('Ready')
   expect(taps()).toEqual([nic(1).tap, nic(2).tap])
+})
+
+test('the only card of a guest that lets go of it at once is plugged in again when it is wanted again', async () => {
+  const { agent } = await running([nic(1)])
+  await want([])
+  await until(() => expect(taps()).toEqual([]))
+  await want([nic(1)])
+  await tells('Ready')
+  await agent.reconciler.pass()
+  expect(taps()).toEqual([nic(1).tap])
+  // Looked at once, it is not looked at again until something happens to it.
+  const looks = count('domainXml')
+  await agent.reconciler.pass()
+  expect(count('domainXml')).toBe(looks)
 })
 
 test('a card that somebody else has plugged in is left alone', async () => {

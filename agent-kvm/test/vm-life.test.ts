@@ -1,38 +1,26 @@
 import { bridgeName, inventoryReply } from '@skerry/contract'
 import { parseDomain } from '@skerry/libvirt'
 import { converge } from '@skerry/reconcile'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Bench, bench, STATE } from './bench.ts'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Bench, bench, bridge, endWell, runningVm, STATE, until } from './bench.ts'
 import { doc, gen, id, l2, tomb, vmSpec } from './documents.ts'
 
 const br = bridgeName(l2)
 const vm = id('1')
-const bridge = (over = {}) => doc('bridge', l2, 1, { name: br, physicalInterface: null, mtu: null, ...over })
 const stopped = { state: 'Stopped', cause: 'api', mode: 'grace', graceMs: 60_000 } as const
 const off = (cause: string) => ({ condition: 'Ready', observed: { power: 'Stopped', cause, pid: null } })
-const until = (check: () => void) => vi.waitFor(check, { timeout: 4_000, interval: 5 })
 
 let b: Bench
 beforeEach(async () => {
   b = await bench()
 })
-afterEach(async () => {
-  await b.stop()
-  expect(b.libvirt.handlerErrors).toEqual([])
-  expect(b.faults).toEqual([])
-})
+afterEach(() => endWell(b))
 
-async function runningVm(over: Partial<Parameters<typeof vmSpec>[1]> = {}) {
-  const started = await b.start()
-  await b.sync(bridge(), doc('vm', vm, 1, vmSpec('1', over)))
-  await until(() => expect(b.last(vm)).toMatchObject({ condition: 'Ready', observed: { power: 'Running' } }))
-  return started
-}
 const starts = () => b.libvirt.calls.filter((c) => c.op === 'domainCreate').length
 
 describe('a VM', () => {
   test('is defined and started on its bridge, and then nothing is left to do', async () => {
-    const { ledger, modules } = await runningVm()
+    const { ledger, modules } = await runningVm(b)
     expect(b.domain(vm)).toMatchObject({ state: 'running', persistent: true, name: `skerry-${vm}` })
     expect(b.statuses.map((s) => s.condition)).not.toContain('Failed')
     expect(parseDomain(b.domain(vm)!.xml).mark).toMatchObject({ uuid: vm, generation: '1.1' })
@@ -54,11 +42,11 @@ describe('a VM', () => {
   ])(
     'that %s is told at once as Stopped and stays off, over restarts of the agent, until it is started by order',
     async (_, cause, act) => {
-      const { agent } = await runningVm()
+      const { agent } = await runningVm(b)
       const began = performance.now()
       await act()
       await until(() => expect(b.last(vm)).toMatchObject(off(cause)))
-      expect(performance.now() - began).toBeLessThan(1_000)
+      expect(performance.now() - began, 'by an event: the next pass is 30 s after the last').toBeLessThan(20_000)
       await agent.reconciler.pass()
       await agent.stop()
       const again = await b.start()
@@ -74,34 +62,34 @@ describe('a VM', () => {
   )
 
   test('that obeys is stopped by asking, and told with the cause of the order', async () => {
-    await runningVm()
+    await runningVm(b)
     await b.sync(doc('vm', vm, 2, vmSpec('1', { power: stopped })))
     await until(() => expect(b.last(vm)).toMatchObject(off('api')))
     expect(b.libvirt.calls.some((c) => c.op === 'domainDestroy')).toBe(false)
   })
 
   test('is stopped cold without being asked, within the pass', async () => {
-    await runningVm()
-    const began = performance.now()
+    await runningVm(b)
     await b.sync(doc('vm', vm, 2, vmSpec('1', { power: { ...stopped, mode: 'cold' } })))
+    // its grace time is longer than that waits
     await until(() => expect(b.last(vm)).toMatchObject(off('api')))
-    expect(performance.now() - began).toBeLessThan(500)
     expect(b.libvirt.calls.some((c) => c.op === 'domainShutdown')).toBe(false)
   })
 
   test('that does not obey is Working for its grace time, then cut', async () => {
     await b.stop()
     b = await bench({ guestsObeyAcpi: false })
-    await runningVm()
+    await runningVm(b)
     const began = performance.now()
     await b.sync(doc('vm', vm, 2, vmSpec('1', { power: { ...stopped, graceMs: 300 } })))
-    await until(() =>
-      expect(b.last(vm)).toMatchObject({ generation: gen(2), condition: 'Working', observed: { power: 'Running' } }),
-    )
     await until(() => expect(b.last(vm)).toMatchObject({ generation: gen(2), ...off('api') }))
-    const tookMs = performance.now() - began
-    expect(tookMs).toBeGreaterThan(295)
-    expect(tookMs).toBeLessThan(1_500)
+    expect(performance.now() - began).toBeGreaterThan(295)
+    expect(b.statuses).toContainEqual(
+      expect.objectContaining({
+        ...{ uuid: vm, generation: gen(2), condition: 'Working' },
+        observed: expect.objectContaining({ power: 'Running' }),
+      }),
+    )
     expect(b.libvirt.calls.filter((c) => c.op === 'domainShutdown')).toHaveLength(1)
     expect(b.statuses.map((s) => s.condition)).not.toContain('Failed')
   })
@@ -109,20 +97,21 @@ describe('a VM', () => {
   test('that is being asked is cut at the same moment although the agent was restarted meanwhile', async () => {
     await b.stop()
     b = await bench({ guestsObeyAcpi: false })
-    const { agent } = await runningVm()
-    await b.sync(doc('vm', vm, 2, vmSpec('1', { power: { ...stopped, graceMs: 500 } })))
+    const { agent } = await runningVm(b)
+    await b.sync(doc('vm', vm, 2, vmSpec('1', { power: { ...stopped, graceMs: 1_500 } })))
     await until(() => expect(b.libvirt.calls.some((c) => c.op === 'domainShutdown')).toBe(true))
     const asked = performance.now()
-    await until(() => expect(b.last(vm)?.condition).toBe('Working'))
+    await until(() => expect(performance.now() - asked).toBeGreaterThan(1_000))
     await agent.stop()
     await b.start()
+    const again = performance.now()
     await until(() => expect(b.last(vm)).toMatchObject({ generation: gen(2), ...off('api') }))
-    expect(performance.now() - asked).toBeLessThan(900)
+    expect(performance.now() - again, 'its grace time began anew').toBeLessThan(1_500)
     expect(b.libvirt.calls.filter((c) => c.op === 'domainShutdown')).toHaveLength(1)
   })
 
   test('that ran when its host went down is started by the agent alone after the boot; one that was off is not', async () => {
-    const { agent } = await runningVm()
+    const { agent } = await runningVm(b)
     await b.sync(doc('vm', id('2'), 2, vmSpec('2')))
     await until(() => expect(b.last(id('2'))?.condition).toBe('Ready'))
     b.libvirt.guestPowersOff(id('2'))
@@ -139,7 +128,7 @@ describe('a VM', () => {
   })
 
   test('is removed by its tombstone with its sockets, and its disks stay', async () => {
-    await runningVm()
+    await runningVm(b)
     expect(b.host.disk.folders.has(`${STATE}/vms/${vm}`)).toBe(true)
     await b.sync(tomb('vm', vm, 2), tomb('bridge', l2, 2))
     await until(() => expect(b.last(vm)).toMatchObject({ condition: 'Gone' }))
@@ -151,7 +140,7 @@ describe('a VM', () => {
   })
 
   test('that a wiped agent does not know is told as Orphaned and left alone; its document adopts it without a restart', async () => {
-    const { agent } = await runningVm()
+    const { agent } = await runningVm(b)
     await agent.stop()
     b.host.disk.remove(`${STATE}/ledger`)
     b.statuses.length = 0
@@ -179,7 +168,7 @@ describe('a VM', () => {
   })
 
   test('with another definition keeps running; the new one is there for its next start', async () => {
-    await runningVm()
+    await runningVm(b)
     await b.sync(doc('vm', vm, 2, vmSpec('1', { cpuNum: 2 })))
     await until(() =>
       expect(b.last(vm)).toMatchObject({

@@ -1,12 +1,11 @@
 /** Pausing and going on by order, on the whole agent: once an order, told truthfully, and never against another hand. */
 import { castSpec, documentCasts, type kvmDesired, type Row } from '@skerry/contract'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Bench, bench } from './bench.ts'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Bench, bench, endWell, until } from './bench.ts'
 import { doc, gen, id, vmSpec } from './documents.ts'
 
 const vm = id('1')
 const within = { timeoutMs: 20_000 }
-const until = (check: () => void) => vi.waitFor(check, { timeout: 4_000, interval: 5 })
 type Power = kvmDesired.VmSpec['power']
 const runs = (paused: boolean, order: number): Power => ({
   state: 'Running',
@@ -22,11 +21,7 @@ beforeEach(async () => {
   b = await bench()
   seq = 0
 })
-afterEach(async () => {
-  await b.stop()
-  expect(b.libvirt.handlerErrors).toEqual([])
-  expect(b.faults).toEqual([])
-})
+afterEach(() => endWell(b))
 
 const want = (over: Partial<kvmDesired.VmSpec> = {}, incarnation = 1) => {
   const document = doc('vm', vm, ++seq, vmSpec('1', { nics: [], ...over }))

@@ -1,13 +1,12 @@
 /** What guests do by themselves and people by hand, on the whole agent: told truthfully, left as it is, undone only by order. */
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Bench, bench, STATE } from './bench.ts'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Bench, bench, endWell, STATE, until } from './bench.ts'
 import { doc, gen, id, vmSpec } from './documents.ts'
 
 const vm = id('1')
 const within = { timeoutMs: 20_000 }
 const stopped = { state: 'Stopped', cause: 'api', mode: 'grace', graceMs: 60_000 } as const
 const ready = (power: string, cause: string) => ({ condition: 'Ready', observed: { power, cause } })
-const until = (check: () => void) => vi.waitFor(check, { timeout: 4_000, interval: 5 })
 
 let b: Bench
 let seq: number
@@ -15,11 +14,7 @@ beforeEach(async () => {
   b = await bench()
   seq = 0
 })
-afterEach(async () => {
-  await b.stop()
-  expect(b.libvirt.handlerErrors).toEqual([])
-  expect(b.faults).toEqual([])
-})
+afterEach(() => endWell(b))
 
 const want = (over: Partial<Parameters<typeof vmSpec>[1]> = {}) =>
   b.sync(doc('vm', vm, ++seq, vmSpec('1', { nics: [], ...over })))

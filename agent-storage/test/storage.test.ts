@@ -142,6 +142,15 @@ describe('a volume', () => {
     expect(exists('/data/elsewhere')).toBe(false)
   })
 
+  test('is seen, and goes by its tombstone, where the agent has lost its ledger and hears of the pool later', async () => {
+    await b.want(doc('volume', id(3), volumeSpec(b.pool, id(3))))
+    host.disk.remove(b.pool.replace(/\/pool$/, '/ledger'))
+    await b.restart()
+    expect(await b.want(doc('volume', id(3), volumeSpec(b.pool, id(3), { birth: 'exists' })))).toEqual({ [id(3)]: 'Ready' })
+    expect(await b.want(tomb('volume', id(3)))).toEqual({ [id(3)]: 'Gone' })
+    expect(ours().filter((path) => path.includes(id(3)))).toEqual([])
+  })
+
   test('that nobody names is left alone and told as Orphaned', async () => {
     await b.want(doc('volume', id(3), volumeSpec(b.pool, id(3))))
     await host.files.rename(volumeSpec(b.pool, id(3)).path, volumeSpec(b.pool, id(8)).path)

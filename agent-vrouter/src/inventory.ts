@@ -1,7 +1,11 @@
 /** Everything on this host that carries our mark, also what nobody wants: what `audit` compares with the graph. Only reads. */
 import { type InventoryItem, routerLeg, routerNetns, routerPort, routerUplink } from '@skerry/contract'
-import { ownerOf } from '@skerry/host'
+import { type Host, ownerOf } from '@skerry/host'
+import { balancerDir, balancersDir } from './balancers/spec.ts'
+import { charonDir, ipsecRecords } from './ipsec/records.ts'
 import { Folders } from './leases/folder.ts'
+import { readRecords as readMetadata } from './metadata/records.ts'
+import { bridgeTable } from './routers/flat.ts'
 import type { RouterPorts } from './routers/observe.ts'
 import { ROUTER_TABLE, SNAT_SOURCES, sourceOf, UPLINKS, uplinkOf } from './routers/rules.ts'
 import { routerDir, routersDir } from './routers/service.ts'
@@ -25,6 +29,10 @@ export async function inventory(ports: Ports): Promise<InventoryItem[]> {
     ...namespaces.map((uuid) => snatItems(ports, uuid)),
     ...folders.map((uuid) => leaseItems(ports, uuid)),
     vipItems(ports),
+    ipsecItems(ports),
+    balancerItems(ports),
+    metadataItems(ports),
+    flatItems(ports),
   ])
   return [
     ...namespaces.map((uuid) => item('netns', routerNetns(uuid), uuid)),
@@ -90,4 +98,65 @@ async function vipItems({ host, stateDir }: Ports): Promise<InventoryItem[]> {
   return [...records].flatMap(([uuid, made]) =>
     made.map(({ routerUuid, spec }) => item('vip', `${routerUuid}/${spec.ip}`, uuid, { ip: spec.ip })),
   )
+}
+
+/** As with VIPs; and the server, where it runs. */
+async function metadataItems({ host, stateDir }: Ports): Promise<InventoryItem[]> {
+  const records = await readMetadata(host.files, stateDir)
+  const folders = (await host.files.list(routersDir(stateDir))) ?? []
+  const running = await Promise.all(folders.map((uuid) => host.lighttpd.running(routerDir(stateDir, uuid))))
+  return [
+    ...[...records].flatMap(([uuid, made]) =>
+      made.map(({ router, ip, mac }) => item('metadata', `${router}/${ip}`, uuid, { ip, mac })),
+    ),
+    ...folders.flatMap((uuid, n) => (running[n] ? [item('lighttpd', uuid, uuid, { pid: running[n].pid })] : [])),
+  ]
+}
+
+/** What keeps flat routers to their own host. */
+async function flatItems({ host, hostTable }: Ports): Promise<InventoryItem[]> {
+  const [links, ports] = await Promise.all([
+    host.ip.at().links.list(),
+    host.nft.at().elements({ family: bridgeTable(hostTable).family, table: hostTable, name: 'ports', kind: 'set' }),
+  ])
+  return (ports ?? []).map((port) => {
+    const link = links.find(({ name }) => name === port)
+    return item('flat-port', String(port), link ? ownerOf(link.alias) : null)
+  })
+}
+
+/** By folder, whether its process runs or not. */
+async function balancerItems({ host, stateDir }: Ports): Promise<InventoryItem[]> {
+  const uuids = (await host.files.list(balancersDir(stateDir))) ?? []
+  const items = uuids.map(async (uuid): Promise<InventoryItem[]> => {
+    const running = await host.haproxy.running(balancerDir(stateDir, uuid))
+    return [item('balancer', uuid, uuid), ...(running ? [item('haproxy', uuid, uuid, { pid: running.pid })] : [])]
+  })
+  return (await Promise.all(items)).flat()
+}
+
+/** By command line, as daemons are; and what was made of each. `esp`: who does ESP there. */
+async function ipsecItems({ host, stateDir }: Ports): Promise<InventoryItem[]> {
+  const prefix = `--conf=${routersDir(stateDir)}/`
+  const running = (await host.process.list()).flatMap(({ pid, cmdline }) => {
+    const conf = cmdline.includes('charon-systemd') ? cmdline.find((arg) => arg.startsWith(prefix)) : undefined
+    return conf === undefined ? [] : [{ uuid: conf.slice(prefix.length).split('/')[0] ?? '', pid }]
+  })
+  const daemons = await Promise.all(
+    running.map(async ({ uuid, pid }) => item('charon', uuid, uuid, { pid, esp: await espOf(host, charonDir(stateDir, uuid)) })),
+  )
+  const records = await ipsecRecords.read(host.files, stateDir)
+  const tunnels = [...records].flatMap(([uuid, made]) =>
+    made.map(({ routerUuid, spec }) => item('ipsec', `${routerUuid}/${spec.ip}-${spec.peerAddress}`, uuid)),
+  )
+  return [...daemons, ...tunnels]
+}
+
+/** Null: it doesn't answer. */
+async function espOf(host: Pick<Host, 'charon'>, dir: string): Promise<string | null> {
+  try {
+    return (await host.charon.at(dir).look()).esp
+  } catch {
+    return null
+  }
 }

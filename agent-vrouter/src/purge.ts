@@ -2,8 +2,11 @@
 import { routerNetns } from '@skerry/contract'
 import { nftables } from '@skerry/host'
 import { z } from 'zod'
+import { balancerDir, balancersDir } from './balancers/spec.ts'
 import { inventory } from './inventory.ts'
+import { charonDir } from './ipsec/records.ts'
 import { hostStatePath } from './routers/apply.ts'
+import { bridgeTable } from './routers/flat.ts'
 import type { RouterPorts } from './routers/observe.ts'
 import { hostShape } from './routers/rules.ts'
 import { routerDir, routersDir } from './routers/service.ts'
@@ -19,7 +22,12 @@ export async function purgeVrouter(ports: Pick<RouterPorts, 'host' | 'stateDir' 
   const routers = new Set((await host.files.list(routersDir(stateDir))) ?? [])
   const items = (await inventory(ports)).filter(({ owner }) => owner !== null && routers.has(owner))
   const of = (...kinds: string[]) => items.filter(({ kind }) => kinds.includes(kind))
-  for (const router of routers) await host.dnsmasq.stop(routerDir(stateDir, router))
+  for (const uuid of (await host.files.list(balancersDir(stateDir))) ?? []) await host.haproxy.stop(balancerDir(stateDir, uuid))
+  for (const router of routers) {
+    await host.dnsmasq.stop(routerDir(stateDir, router))
+    await host.lighttpd.stop(routerDir(stateDir, router))
+    await host.charon.stop(charonDir(stateDir, router))
+  }
   for (const { facts } of of('dnsmasq')) {
     // one whose pid file is lost
     const left = await host.process.get(Number(facts['pid']))
@@ -28,10 +36,11 @@ export async function purgeVrouter(ports: Pick<RouterPorts, 'host' | 'stateDir' 
   }
   for (const { id } of of('router-port', 'router-uplink', 'router-leg')) await host.ip.at().links.del(id)
   for (const { owner } of of('netns')) if (owner) await host.ip.netns.del(routerNetns(owner))
-  await host.nft.at().apply(nftables.dropTable(hostShape(hostTable).table))
+  for (const table of [hostShape(hostTable).table, bridgeTable(hostTable)]) await host.nft.at().apply(nftables.dropTable(table))
   await restoreForwarding(ports)
+  await host.files.remove(balancersDir(stateDir))
   await host.files.remove(routersDir(stateDir))
-  return of('netns', 'router-port', 'router-uplink', 'router-leg', 'dnsmasq', 'router-folder').map(
+  return of('netns', 'router-port', 'router-uplink', 'router-leg', 'dnsmasq', 'charon', 'router-folder').map(
     ({ kind, id }) => `${kind} ${id}`,
   )
 }

@@ -6,8 +6,9 @@ import type { LeaseHave, PlacedLine } from '../src/leases/have.ts'
 import { dhcpName } from '../src/leases/hosts-file.ts'
 import * as leases from '../src/leases/plan.ts'
 import { problemsOf } from '../src/leases/problems.ts'
-import { networkOf, prefixLength } from '../src/routers/cidr.ts'
+import { prefixLength } from '../src/routers/cidr.ts'
 import type { End, HostView, RouterHave } from '../src/routers/have.ts'
+import { addressesOf, lansOf, sourcesOf } from '../src/routers/lans.ts'
 import { faultOf, planRouters, report as reportRouter } from '../src/routers/plan.ts'
 import { confDigest, confOf, routerDir } from '../src/routers/service.ts'
 import { routerSpec } from './world.ts'
@@ -45,23 +46,28 @@ function asWanted(uuid: string, spec: vrouterDesired.RouterSpec, host: HostView)
     addresses,
   })
   const { uplink } = spec
+  const lans = spec.networks ? lansOf(uuid, spec) : []
   const conf = confOf(spec, routerDir(STATE, uuid), host.nameServers)
   return {
     uuid,
     netns: true,
     unseen: null,
-    port: { ...end([]), master: spec.bridge },
+    port: spec.networks ? null : { ...end([]), master: spec.bridge },
+    ports: Object.fromEntries(lans.map((lan) => [lan.port, { ...end([]), mtu: lan.mtu ?? 1500, master: lan.bridge }])),
     uplink: uplink ? end([`${uplink.hostIp}/${uplink.prefixLen}`]) : null,
     inside: {
       loUp: true,
-      lan: end([...spec.cidrs, ...(spec.v6 ?? [])].map(({ cidr, gateway }) => `${gateway}/${prefixLength(cidr)}`)),
+      lan: spec.networks
+        ? null
+        : end([...spec.cidrs, ...(spec.v6 ?? [])].map(({ cidr, gateway }) => `${gateway}/${prefixLength(cidr)}`)),
+      lans: Object.fromEntries(lans.map((lan) => [lan.name, { ...end(addressesOf(lan)), mtu: lan.mtu ?? 1500 }])),
       up: uplink ? end([`${uplink.routerIp}/${uplink.prefixLen}`]) : null,
       defaultVia: uplink?.hostIp ?? null,
       forwarding: true,
       forwarding6: spec.v6 !== undefined,
       rpFilter: '1',
       rules: 'ok',
-      sources: spec.services.snat ? spec.cidrs.map(({ cidr }) => networkOf(cidr)) : [],
+      sources: sourcesOf(lansOf(uuid, spec)),
     },
     folder: true,
     vips: false,
@@ -108,7 +114,7 @@ describe('routers', () => {
       forwardDrop: false,
       rules: 'ok',
       uplinks,
-      bridges: ['skbr0'],
+      bridges: ['skbr0', 'skbr1'],
       nameServers: ['192.0.2.53'],
       ...given.host,
     }

@@ -5,6 +5,7 @@ import { type AnyModule, createReconciler, type Reconciler } from '@skerry/recon
 import { expect } from 'vitest'
 import { vrouterModules } from '../src/build.ts'
 import { inventory } from '../src/inventory.ts'
+import { keysOfTests } from './keys.ts'
 import { Desired } from './world.ts'
 
 export const STATE = '/var/lib/skerry/agent-vrouter'
@@ -14,8 +15,11 @@ export const bridge = 'skbr0123456789a'
 export interface FakeSite {
   host: FakeHost
   desired: Desired
+  ipsec: ReturnType<typeof keysOfTests>
   modules: [AnyModule, AnyModule, AnyModule]
   loop: Reconciler
+  /** With their keys, as the controller tells them. */
+  certificates: Map<string, string>
   items(): Promise<InventoryItem[]>
   statusOf(uuid: string): ReturnType<Reconciler['statuses']>[number] | undefined
   /** The first one starts the loop. */
@@ -33,7 +37,14 @@ export async function fakeSite(): Promise<FakeSite> {
   const desired = new Desired()
   const faults: unknown[] = []
   let monotonicMs = 0
-  const modules = vrouterModules({ host, stateDir: STATE, hostTable: 'skerry_vrouter' }) as [AnyModule, AnyModule, AnyModule]
+  const ipsec = keysOfTests(() => ({ host, stateDir: STATE }), 100)
+  const certificates = new Map<string, string>()
+  const certificate = async (uuid: string) => certificates.get(uuid) ?? ''
+  const modules = vrouterModules({ host, stateDir: STATE, hostTable: 'skerry_vrouter', ipsec, certificate }) as [
+    AnyModule,
+    AnyModule,
+    AnyModule,
+  ]
   const loop = createReconciler({
     modules,
     ledger: desired,
@@ -47,8 +58,10 @@ export async function fakeSite(): Promise<FakeSite> {
   return {
     host,
     desired,
+    ipsec,
     modules,
     loop,
+    certificates,
     items: () => inventory({ host, stateDir: STATE, hostTable: 'skerry_vrouter' }),
     statusOf: (uuid) => loop.statuses().find((s) => s.uuid === uuid),
     async pass() {
@@ -59,7 +72,7 @@ export async function fakeSite(): Promise<FakeSite> {
     later: (ms) => void (monotonicMs += ms),
     watchWrites() {
       const writes: string[] = []
-      const reads = /\.(list|read|get|table|tables|elements|running|leases|stat|readAt|pids)$/
+      const reads = /\.(list|read|get|table|tables|elements|running|leases|stat|readAt|pids|view)$/
       host.faults.before = (op) => void (reads.test(op) || writes.push(op))
       return writes
     },

@@ -11,8 +11,11 @@ import { join } from 'node:path'
 import { routerNetns } from '@skerry/contract'
 import { execInNetns, type Host, realExec, realHost } from '@skerry/host'
 import { type AnyModule, createReconciler, type Reconciler } from '@skerry/reconcile'
+import { balancerDir, balancersDir } from '../src/balancers/spec.ts'
 import { vrouterModules } from '../src/build.ts'
+import { charonDir } from '../src/ipsec/records.ts'
 import { routerDir } from '../src/routers/service.ts'
+import { keysOfTests } from './keys.ts'
 import type { Desired } from './world.ts'
 
 /** Prints what it was given, and configures the guest with it. */
@@ -21,6 +24,8 @@ const CLIENT = `#!/bin/sh
 ip -4 addr flush dev $interface
 ip addr add $ip/$mask dev $interface
 [ -n "$router" ] && ip route replace default via $router
+set -- $staticroutes
+while [ -n "$2" ]; do ip route replace $1 via $2; shift 2; done
 echo "GOT ip=$ip router=$router dns=$dns domain=$domain host=$hostname lease=$lease"
 `
 const OUTSIDE_HOST_IP = '203.0.113.1'
@@ -34,10 +39,11 @@ export interface Guest {
 }
 
 /** Namespaces are made from outside: a mount made inside `ip netns exec` is seen by nobody else. */
-function hostInside(netns: string): Host {
+function hostInside(netns: string, elsewhere: ReadonlySet<string>): Host {
   const outer = realHost()
+  const own = { ...outer.ip.netns, list: async () => (await outer.ip.netns.list()).filter((name) => !elsewhere.has(name)) }
   const inner = realHost({ exec: execInNetns(realExec(), netns) })
-  return { ...inner, ip: { netns: outer.ip.netns, at: (name) => (name === undefined ? inner.ip.at() : outer.ip.at(name)) } }
+  return { ...inner, ip: { netns: own, at: (name) => (name === undefined ? inner.ip.at() : outer.ip.at(name)) } }
 }
 
 export class Lab {
@@ -45,10 +51,15 @@ export class Lab {
   readonly hostNs = `skt-h-${this.suffix}`
   readonly outsideNs = `skt-o-${this.suffix}`
   readonly real = realHost()
-  readonly host: Host = hostInside(this.hostNs)
+  /** Namespaces of routers on other hosts: on a machine of its own it would not see them. */
+  readonly elsewhere = new Set<string>()
+  readonly host: Host = hostInside(this.hostNs, this.elsewhere)
   readonly faults: unknown[] = []
+  /** With their keys, as the controller tells them. */
+  readonly certificates = new Map<string, string>()
   readonly #guests: string[] = []
   readonly #children: ChildProcess[] = []
+  readonly ipsec = keysOfTests(() => ({ host: this.host, stateDir: this.stateDir }))
   root = ''
   stateDir = ''
 
@@ -72,8 +83,13 @@ export class Lab {
 
   async down(routers: readonly string[]): Promise<void> {
     for (const child of this.#children) child.kill('SIGKILL')
+    this.ipsec.keeper.stop()
+    for (const uuid of (await this.host.files.list(balancersDir(this.stateDir))) ?? [])
+      await this.host.haproxy.stop(balancerDir(this.stateDir, uuid))
     for (const router of routers) {
       await this.host.dnsmasq.stop(routerDir(this.stateDir, router))
+      await this.host.lighttpd.stop(routerDir(this.stateDir, router))
+      await this.host.charon.stop(charonDir(this.stateDir, router))
       await this.real.ip.netns.del(routerNetns(router))
     }
     for (const ns of [...this.#guests, this.outsideNs, this.hostNs]) await this.real.ip.netns.del(ns)
@@ -86,11 +102,12 @@ export class Lab {
     await this.host.ip.at().links.set(name, { up: true })
   }
 
-  async guest(name: string, bridge: string): Promise<Guest> {
+  /** `tap`: name of its port on the bridge, where that matters. */
+  async guest(name: string, bridge: string, tap?: string): Promise<Guest> {
     const netns = `skt-g-${this.suffix}-${name}`
     await this.real.ip.netns.add(netns)
     this.#guests.push(netns)
-    const port = `tg${this.suffix}${name}`
+    const port = tap ?? `tg${this.suffix}${name}`
     await this.real.ip.at(this.hostNs).links.add({ kind: 'veth', name: port, peer: { name: 'eth0', netns } })
     await this.real.ip.at(this.hostNs).links.set(port, { master: bridge, up: true })
     const { links } = this.real.ip.at(netns)
@@ -118,6 +135,8 @@ export class Lab {
           'domain',
           '-O',
           'hostname',
+          '-O',
+          'staticroutes',
           '-s',
           join(this.root, 'client.sh'),
         ]
@@ -142,11 +161,10 @@ export class Lab {
   }
 
   modules(): [AnyModule, AnyModule, AnyModule] {
-    return vrouterModules({ host: this.host, stateDir: this.stateDir, hostTable: 'skerry_vrouter' }) as [
-      AnyModule,
-      AnyModule,
-      AnyModule,
-    ]
+    return vrouterModules({
+      ...{ host: this.host, stateDir: this.stateDir, hostTable: 'skerry_vrouter', ipsec: this.ipsec },
+      certificate: async (uuid) => this.certificates.get(uuid) ?? '',
+    }) as [AnyModule, AnyModule, AnyModule]
   }
 
   /** An agent's loop without timers: `pass()` is the only thing that moves. A second one is the agent after a restart. */

@@ -73,7 +73,7 @@ describe('a router', () => {
     expect(await host.dnsmasq.running(routerDir(STATE, uuid))).toBeDefined()
     await host.ip.at().links.add({ kind: 'bridge', name: 'skbrlater' })
     const { first, second } = await converge(modules[0], desired, AT)
-    expect(first).toEqual([{ uuid, op: 'port.attach', bridge: 'skbrlater' }])
+    expect(first).toEqual([{ uuid, op: 'port.attach', port: routerPort(uuid), bridge: 'skbrlater' }])
     expect(second).toEqual([])
   })
 

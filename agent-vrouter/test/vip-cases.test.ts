@@ -1,6 +1,6 @@
 /** Folders of cases for VIPs: what is wanted, what was made, what differs from a router on which all of that is well, what is done. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { legName, routerLeg } from '@skerry/contract'
+import { legName, routerLeg, routerPort } from '@skerry/contract'
 import { describe, expect, test } from 'vitest'
 import { networkOf } from '../src/routers/cidr.ts'
 import type { End } from '../src/routers/have.ts'
@@ -36,7 +36,14 @@ function viewOf(made: { uuid: string; spec: Spec }[]): RouterView {
   const table = String(legMark(L3))
   const dev = legName(L3)
   const [first] = made
-  const base = { uuid: ROUTER, netns: true, unseen: null, table: 'ok' as const, joined: true, elements: elementsOf(made) }
+  const base = {
+    uuid: ROUTER,
+    netns: true,
+    unseen: null,
+    table: 'ok' as const,
+    joined: [routerPort(ROUTER)],
+    elements: elementsOf(made),
+  }
   if (!first) return { ...base, ports: {}, inner: {}, rules: [], routes: {} }
   return {
     ...base,

@@ -1,5 +1,4 @@
 /** VIPs on the real tools: a network behind a gateway as outside, guests of one network, real packets. */
-import { once } from 'node:events'
 import { legName, routerLeg, routerNetns, routerPort } from '@skerry/contract'
 import { nftables } from '@skerry/host'
 import type { Reconciler } from '@skerry/reconcile'
@@ -9,6 +8,7 @@ import { inventory } from '../src/inventory.ts'
 import { legMac } from '../src/vips/plan-leg.ts'
 import { legMark, VIP_TABLE } from '../src/vips/rules.ts'
 import { type Guest, Lab, OUTSIDE_IP } from './lab.ts'
+import { address, ask, flow, serve } from './talk.ts'
 import { Desired, forward, newUuid, routerSpec, vipSpec } from './world.ts'
 
 // events, not times: the ceiling is only there for a stuck run
@@ -41,65 +41,6 @@ async function ready(): Promise<void> {
 }
 const transactions = async () => (await lab.host.exec.run('nft', ['list', 'ruleset'], { timeoutMs: 10_000, netns })).stdout
 
-async function address(guest: Guest, cidr: string, gateway?: string): Promise<void> {
-  await guest.run('ip', ['addr', 'add', cidr, 'dev', 'eth0'])
-  await guest.run('ip', ['link', 'set', 'eth0', 'up'])
-  if (gateway) await guest.run('ip', ['route', 'add', 'default', 'via', gateway])
-}
-
-/** On each of these ports a server that tells callers its name and who they are, and gives back what they send. */
-async function serve(guest: Guest, name: string, ports: readonly number[]): Promise<void> {
-  const program = `const all=${JSON.stringify(ports)};let up=0;for(const p of all)require('net').createServer((s)=>{s.on('error',()=>{});
-    s.write('${name} '+p+' '+s.remoteAddress+'\\n');s.pipe(s)}).listen(p,'0.0.0.0',()=>{if(++up===all.length)console.log('up')})`
-  await once(lab.inside(guest.netns, [process.execPath, '-e', program]).stdout as NodeJS.ReadableStream, 'data')
-}
-
-/** What the server at that address says of a caller; undefined: there is none. */
-async function ask(guest: Guest, to: string, port: number, from?: string): Promise<string | undefined> {
-  const program = `const s=require('net').connect({host:'${to}',port:${port},${from ? `localAddress:'${from}',` : ''}timeout:1500});
-    s.on('timeout',()=>s.destroy());s.on('error',()=>{});s.once('data',(d)=>{console.log(String(d).trim());s.destroy()})`
-  return (await guest.run(process.execPath, ['-e', program])).trim() || undefined
-}
-
-/** An open connection over which numbered lines go there and back until it is told to stop; then it says how many came back right. */
-async function flow(guest: Guest, to: string, port: number) {
-  const program = `const s=require('net').connect(${port},'${to}');let n=0,got='',hello=false;
-    const fail=(e)=>{console.log('broken '+n+' '+e);process.exit(1)};s.on('error',(e)=>fail(e.code));s.on('close',()=>fail('closed'));
-    s.on('data',(d)=>{got+=d;for(;;){const i=got.indexOf('\\n');if(i<0)return;const l=got.slice(0,i);got=got.slice(i+1);
-    if(!hello){hello=true;console.log('open')}else{if(l!=='line '+n+' '+'x'.repeat(500))fail('payload');n++;if(n%20===0)console.log('n '+n)}
-    setTimeout(()=>s.write('line '+n+' '+'x'.repeat(500)+'\\n'),2)}});`
-  const child = lab.inside(guest.netns, [process.execPath, '-e', program])
-  let text = ''
-  child.stdout?.on('data', (data) => (text += data))
-  const count = () => Number(/n (\d+)\n(?!.*n \d)/s.exec(text)?.[1] ?? 0)
-  await vi.waitFor(() => expect(text).toContain('open'), { timeout: 20_000 })
-  return {
-    /** More lines have come back since. */
-    async alive(): Promise<void> {
-      const before = count()
-      await vi.waitFor(() => {
-        expect(text).not.toContain('broken')
-        expect(count()).toBeGreaterThan(before + 20)
-      })
-    },
-    /** It ends, or nothing comes back any more. */
-    async dead(): Promise<void> {
-      let last = -1
-      await vi.waitFor(
-        () => {
-          if (text.includes('broken')) return
-          const now = text.length
-          const still = now === last
-          last = now
-          expect(still).toBe(true)
-        },
-        { interval: 500 },
-      )
-    },
-    close: () => child.kill('SIGKILL'),
-  }
-}
-
 const ports = [
   forward(ONE, { vipPortStart: 80, vipPortEnd: 80, privatePortStart: 8080 }),
   forward(ONE, { vipPortStart: 9000, vipPortEnd: 9002, privatePortStart: 9000 }),
@@ -120,9 +61,9 @@ describe.runIf(requireOrSkip('VIPs on real tools', { root: true, programs: ['ip'
       await address(far, `${GATEWAY}/24`)
       for (const ip of [FAR, FARTHER]) await far.run('ip', ['addr', 'add', `${ip}/32`, 'dev', 'lo'])
       await Promise.all([
-        serve(one, 'one', [8080, 9000, 9001, 9002]),
-        serve(two, 'two', [8080, 9000, 9001, 9002]),
-        serve(far, 'far', [7000]),
+        serve(lab, one, 'one', [8080, 9000, 9001, 9002]),
+        serve(lab, two, 'two', [8080, 9000, 9001, 9002]),
+        serve(lab, far, 'far', [7000]),
       ])
       await lab.outsideServer()
       desired.put('router', router, routerSpec(bridges.lan, { services: { dhcp: false, dns: false, snat: true } }))
@@ -166,9 +107,9 @@ describe.runIf(requireOrSkip('VIPs on real tools', { root: true, programs: ['ip'
 
     test('connections survive changes of other rules and VIPs; those of a rule that goes end, and its port can be had at once', async () => {
       const [byEip, byPort, moved] = [
-        await flow(far, '198.51.100.20', 8080),
-        await flow(far, '198.51.100.21', 9000),
-        await flow(far, '198.51.100.21', 80),
+        await flow(lab, far, '198.51.100.20', 8080),
+        await flow(lab, far, '198.51.100.21', 9000),
+        await flow(lab, far, '198.51.100.21', 80),
       ]
       desired.put('vip', vips.second, vipSpec(at, 22, { eip: { guestIp: TWO } }))
       desired.put('vip', vips.ports, vipSpec(at, 21, { portForwarding: [ports[1]!, forward(TWO, { privatePortStart: 8080 })] }))
@@ -182,7 +123,7 @@ describe.runIf(requireOrSkip('VIPs on real tools', { root: true, programs: ['ip'
     })
 
     test('an EIP that is given to another guest leads no connection to the old one', async () => {
-      const [old, out] = [await flow(far, '198.51.100.20', 8080), await flow(one, FAR, 7000)]
+      const [old, out] = [await flow(lab, far, '198.51.100.20', 8080), await flow(lab, one, FAR, 7000)]
       desired.bury('vip', vips.eip)
       desired.bury('vip', vips.second)
       await ready()
@@ -226,7 +167,7 @@ describe.runIf(requireOrSkip('VIPs on real tools', { root: true, programs: ['ip'
     })
 
     test('a router that is made anew while bytes flow through an EIP loses no connection', async () => {
-      const [into, out] = [await flow(far, '198.51.100.20', 8080), await flow(one, FAR, 7000)]
+      const [into, out] = [await flow(lab, far, '198.51.100.20', 8080), await flow(lab, one, FAR, 7000)]
       await lab.real.ip.netns.del(netns)
       await ready()
       await Promise.all([into.alive(), out.alive()])

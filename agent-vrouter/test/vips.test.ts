@@ -36,7 +36,8 @@ describe('a VIP', () => {
     await site.pass()
     site.desired.put('vip', newUuid(), vipSpec(at, 20, { eip: { guestIp: ONE } }))
     site.desired.put('vip', newUuid(), vipSpec(at, 21, { portForwarding: [forward(TWO)] }))
-    const { first, second } = await converge(site.modules[2], site.desired, { ...AT, others: site.modules.slice(0, 2) })
+    const vips = site.modules.find(({ noun }) => noun === 'vip')!
+    const { first, second } = await converge(vips, site.desired, { ...AT, others: site.modules.slice(0, 2) })
     expect(first.length).toBeGreaterThan(8)
     expect(second).toEqual([])
     const leg = await site.host.ip.at().links.get(routerLeg(router, at.l3NetworkUuid))

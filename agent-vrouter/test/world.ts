@@ -1,18 +1,26 @@
 /** Documents of routers and leases for the suites: unique uuids, so that no name meets another run's. */
 import { randomBytes } from 'node:crypto'
-import type { vrouterDesired } from '@skerry/contract'
+import type { balancerDesired, ipsecDesired, vrouterDesired } from '@skerry/contract'
 import type { DesiredEntry, DesiredSource } from '@skerry/reconcile'
 
 export const newUuid = () => randomBytes(16).toString('hex')
 
-type Noun = 'router' | 'lease' | 'vip'
+type Noun = 'router' | 'lease' | 'vip' | 'routes' | 'ipsec' | 'metadata' | 'balancer'
+type Spec =
+  | vrouterDesired.RouterSpec
+  | vrouterDesired.LeaseSpec
+  | vrouterDesired.VipSpec
+  | vrouterDesired.RoutesSpec
+  | vrouterDesired.MetadataSpec
+  | ipsecDesired.IpsecSpec
+  | balancerDesired.BalancerSpec
 
 /** A desired state that tests move. */
 export class Desired implements DesiredSource {
   readonly #entries = new Map<string, Map<string, DesiredEntry>>()
   #seq = 1
 
-  put(noun: Noun, uuid: string, spec: vrouterDesired.RouterSpec | vrouterDesired.LeaseSpec | vrouterDesired.VipSpec): void {
+  put(noun: Noun, uuid: string, spec: Spec): void {
     this.#set(noun, { uuid, generation: this.#next(), tombstone: false, schema: 1, spec: { ...spec }, facts: {} })
   }
   bury(noun: Noun, uuid: string): void {
@@ -50,6 +58,35 @@ export function routerSpec(bridge: string, change: Partial<vrouterDesired.Router
   }
 }
 
+/** A router of these networks, and of none besides. */
+export const vpcSpec = (
+  networks: NonNullable<vrouterDesired.RouterSpec['networks']>,
+  change: Partial<vrouterDesired.RouterSpec> = {},
+): vrouterDesired.RouterSpec => ({
+  ...routerSpec('skbr0'),
+  ...{ bridge: null, cidrs: [], domain: null, uplink: null, services: { dhcp: false, dns: false, snat: false } },
+  networks,
+  ...change,
+})
+
+/** Of one host: guests with their addresses, and nothing else. */
+export const flatSpec = (bridge: string, change: Partial<vrouterDesired.RouterSpec> = {}): vrouterDesired.RouterSpec => ({
+  ...routerSpec(bridge, { services: { dhcp: true, dns: false, snat: false }, uplink: null, dns: ['192.0.2.53'] }),
+  hostRoutes: [{ destination: '169.254.169.254/32', gateway: '10.10.0.2' }],
+  flat: { dhcpIp: '10.10.0.2', metadata: true, eip: true },
+  ...change,
+})
+
+/** Of the guest of `leaseSpec` with that number. */
+export function metadataSpec(
+  routerUuid: string,
+  n: number,
+  change: Partial<vrouterDesired.MetadataSpec> = {},
+): vrouterDesired.MetadataSpec {
+  const { mac, ip, hostname } = leaseSpec(routerUuid, n)
+  return { routerUuid, mac, ip, hostname, instanceId: newUuid(), sshKeys: [], userData: `#!/bin/sh\n# vm-${n}\n`, ...change }
+}
+
 export const leaseSpec = (
   routerUuid: string,
   n: number,
@@ -78,5 +115,32 @@ export const forward = (
   change: Partial<vrouterDesired.VipSpec['portForwarding'][number]> = {},
 ): vrouterDesired.VipSpec['portForwarding'][number] => ({
   ...{ protocol: 'TCP', vipPortStart: 80, vipPortEnd: 80, privatePortStart: 80, guestIp, allowedCidr: null },
+  ...change,
+})
+
+export const ipsecSpec = (
+  at: Pick<ipsecDesired.IpsecSpec, 'routerUuid' | 'l3NetworkUuid'>,
+  change: Partial<ipsecDesired.IpsecSpec> = {},
+): ipsecDesired.IpsecSpec => ({
+  ...at,
+  ...{ ip: '198.51.100.30', peerAddress: '192.0.2.77', keyUuid: '0'.repeat(32) },
+  ...{ localId: '198.51.100.30', peerId: '192.0.2.77', ikeVersion: 'ikev2' },
+  ...{ ikeProposal: 'aes256-sha256-ecp256', espProposal: 'aes256-sha256-ecp256', ikeLifeSeconds: 86_400, lifeSeconds: 3_600 },
+  ...{ localCidrs: ['10.10.0.0/24'], peerCidrs: ['10.20.0.0/24', '10.30.0.0/24'] },
+  ...change,
+})
+
+type BalancerListener = balancerDesired.BalancerListener
+/** TCP port 80, for everybody, to nobody yet. */
+export const balancerListener = (change: Partial<BalancerListener> = {}): BalancerListener => ({
+  ...{ uuid: 'b'.repeat(32), protocol: 'tcp', port: 80, algorithm: 'roundrobin', idleSeconds: 60, maxConnections: 1_000 },
+  ...{ httpMode: 'http-server-close', persistence: null, health: null, allow: ['0.0.0.0/0'], deny: [] },
+  ...{ certificate: null, tls: null, servers: [] },
+  ...change,
+})
+/** Asked each second; one answer decides. */
+export const quickHealth = (change: Partial<NonNullable<BalancerListener['health']>> = {}): BalancerListener['health'] => ({
+  ...{ kind: 'tcp', port: null, method: 'GET', path: '/', statuses: ['200-399'] },
+  ...{ intervalSeconds: 1, timeoutSeconds: 1, healthyThreshold: 1, unhealthyThreshold: 1 },
   ...change,
 })

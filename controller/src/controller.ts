@@ -238,7 +238,8 @@ export async function createController(p: ControllerPorts): Promise<Controller> 
     ready: () => ready && p.store.status().writable,
   })
   return {
-    ...{ engine, state, app: doors.app, consoles: { open: consoleBridge(p), tunnel: tunnelBridge(p) }, conditions: s.conditions },
+    ...{ engine, state, app: doors.app, conditions: s.conditions },
+    consoles: { open: consoleBridge(p), tunnel: tunnelBridge(p), other: doors.sockets },
     async stop() {
       ready = false
       await doors.close()

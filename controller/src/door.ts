@@ -1,5 +1,6 @@
 /** The doors of a controller, HTTP and NATS, and what they are given of the rest of it. */
 import { setImmediate } from 'node:timers/promises'
+import type { OtherUpgrades } from '@skerry/console'
 import { SKERRY_VERSION } from '@skerry/contract'
 import type { Agents } from './agents/agents-port.ts'
 import { auditor } from './audit/run.ts'
@@ -7,7 +8,7 @@ import type { Conditions } from './conditions/index.ts'
 import type { ControllerPorts } from './controller.ts'
 import type { ControllerEngine } from './engine/engine.ts'
 import type { State } from './engine/state.ts'
-import { createHttp, type HttpOptions, openDoor, type PastSource, type Unflushed } from './http/index.ts'
+import { createHttp, eventSockets, type HttpOptions, openDoor, type PastSource, type Unflushed } from './http/index.ts'
 import { serveCalls } from './nats/serve.ts'
 import type { Store } from './store/index.ts'
 import { diffOf } from './tasks/diff.ts'
@@ -38,6 +39,8 @@ const pastOf = (store: Store): PastSource => ({
 export interface Doors {
   /** listens on nothing by itself */
   app: ReturnType<typeof createHttp>
+  /** of events */
+  sockets: OtherUpgrades
   /** calls over NATS are answered until then */
   close(): Promise<void>
 }
@@ -45,7 +48,7 @@ export interface Doors {
 export function openDoors(p: ControllerPorts, o: Served): Doors {
   const options = httpOptions(p, o)
   const door = openDoor(options)
-  return { app: createHttp(options, door), close: serveCalls(p.bus, door) }
+  return { app: createHttp(options, door), sockets: eventSockets(door), close: serveCalls(p.bus, door) }
 }
 
 function httpOptions(p: ControllerPorts, o: Served): HttpOptions {

@@ -24,3 +24,4 @@ export {
   type StoreLimits,
 } from './store/index.ts'
 export { UPLOAD_IDLE_MS } from './uploads/sweep.ts'
+export type { DeclarationFile } from './workflows/declaration.read.ts'

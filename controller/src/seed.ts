@@ -1,7 +1,7 @@
 /** What a new site starts with: the administrator, the built-in network service provider, and the settings. */
 
 import { createHash } from 'node:crypto'
-import { ADMIN_ACCOUNT, type Op, VROUTER_PROVIDER } from '@skerry/contract'
+import { ADMIN_ACCOUNT, FLAT_PROVIDER, type Op, type Row, VROUTER_PROVIDER } from '@skerry/contract'
 import { seededConfigs } from './configs/rows.ts'
 import { seededTemplates } from './configs/templates.ts'
 import type { State } from './engine/state.ts'
@@ -12,14 +12,29 @@ export const DEFAULT_PASSWORD = 'password'
 /** A full disk must not keep a controller from starting. */
 const STARTING = { actor: 'system', urgent: true }
 
-/** What agent-vrouter can do for a network. */
-const SERVICES = ['DHCP', 'DNS', 'SNAT', 'Eip', 'PortForwarding']
+/** Who can do what for a network: zstack-core §2.8. */
+const PROVIDERS = [
+  {
+    uuid: VROUTER_PROVIDER,
+    name: 'vrouter',
+    type: 'vrouter',
+    description: 'agent-vrouter: a router in a network namespace',
+    services: ['DHCP', 'DNS', 'SNAT', 'Eip', 'PortForwarding', 'LoadBalancer'],
+  },
+  {
+    uuid: FLAT_PROVIDER,
+    name: 'Flat Network Service Provider',
+    type: 'Flat',
+    description: 'agent-vrouter on each host, for the guests of that host',
+    services: ['DHCP', 'DNS', 'HostRoute', 'Userdata', 'Eip'],
+  },
+]
 
 /** What clients send for a password. */
 export const wirePassword = (password: string) => createHash('sha512').update(password).digest('hex')
 
-/** Makes what is missing; with `password` the administrator gets that one. Repeating it changes nothing. */
-export async function seed(state: State, now: number, password: string | undefined): Promise<void> {
+/** Makes what is missing; with `password` the administrator gets that one. Repeating it changes nothing. `hash`: what is kept of a password. */
+export async function seed(state: State, now: number, password: string | undefined, hash = hashPassword): Promise<void> {
   const ops: Op[] = []
   const base = { description: null, createDate: now, lastOpDate: now }
   const admin = state.graph.get('account', ADMIN_ACCOUNT)
@@ -29,33 +44,26 @@ export async function seed(state: State, now: number, password: string | undefin
       o: 'put',
       t: 'account',
       k: ADMIN_ACCOUNT,
-      v: { uuid: ADMIN_ACCOUNT, name: 'admin', ...base, type: 'SystemAdmin', passwordHash: await hashPassword(wanted) },
+      v: { uuid: ADMIN_ACCOUNT, name: 'admin', ...base, type: 'SystemAdmin', passwordHash: await hash(wanted) },
     })
   else if (password !== undefined && !(await checkPassword(wanted, admin['passwordHash'] as string)))
-    ops.push({ o: 'set', t: 'account', k: ADMIN_ACCOUNT, v: { passwordHash: await hashPassword(wanted), lastOpDate: now } })
-  const served =
-    (state.graph.get('networkServiceProvider', VROUTER_PROVIDER)?.['networkServiceTypes'] as string[] | undefined) ?? []
-  const missing = SERVICES.filter((service) => !served.includes(service))
-  if (!state.graph.get('networkServiceProvider', VROUTER_PROVIDER)) {
-    ops.push({
-      o: 'put',
-      t: 'networkServiceProvider',
-      k: VROUTER_PROVIDER,
-      v: {
-        uuid: VROUTER_PROVIDER,
-        name: 'vrouter',
-        ...base,
-        description: 'agent-vrouter: a router in a network namespace',
-        type: 'vrouter',
-        networkServiceTypes: SERVICES,
-      },
-    })
-  } else if (missing.length > 0) {
-    // made by an older version, which could do less
-    ops.push({ o: 'set', t: 'networkServiceProvider', k: VROUTER_PROVIDER, v: { networkServiceTypes: [...served, ...missing] } })
-  }
+    ops.push({ o: 'set', t: 'account', k: ADMIN_ACCOUNT, v: { passwordHash: await hash(wanted), lastOpDate: now } })
+  ops.push(...providers(state, base))
   ops.push(...seededConfigs(state.graph, now), ...seededTemplates(state.graph, now))
   if (ops.length > 0) await state.commit({ ops }, STARTING)
+}
+
+function providers({ graph }: State, base: Row): Op[] {
+  return PROVIDERS.flatMap(({ services, ...provider }): Op[] => {
+    const { uuid: k } = provider
+    const row = graph.get('networkServiceProvider', k)
+    if (!row) return [{ o: 'put', t: 'networkServiceProvider', k, v: { ...base, ...provider, networkServiceTypes: services } }]
+    // made by an older version, which could do less
+    const served = row['networkServiceTypes'] as string[]
+    const missing = services.filter((service) => !served.includes(service))
+    if (missing.length === 0) return []
+    return [{ o: 'set', t: 'networkServiceProvider', k, v: { networkServiceTypes: [...served, ...missing] } }]
+  })
 }
 
 /** This controller's own row. `heartBeat` says when it started: what moves by itself never enters the log (DESIGN §3). */

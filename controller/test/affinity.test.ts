@@ -1,32 +1,12 @@
 /** Affinity groups: their members are on different hosts, when they are created and when they start. */
-import { ADMIN_ACCOUNT, type Op, type Row, type SkerryError } from '@skerry/contract'
+import { ADMIN_ACCOUNT, type Row, type SkerryError } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
 import { groupsForNewVm, groupsForVm } from '../src/calls/affinity-groups.ts'
 import type { ControllerEngine } from '../src/engine/engine.ts'
 import { joining } from '../src/workflows/affinity-group.ts'
 import type { Ctx } from '../src/workflows/world.ts'
-import { call, done, ready } from './engine-calls.ts'
-import { id, type TestWorld, u, vmParams } from './world.ts'
-
-const second = id('h2')
-
-/** A site with two hosts. */
-async function twoHosts(): Promise<{ w: TestWorld; engine: ControllerEngine }> {
-  const { w, engine } = await ready()
-  const { graph } = w.state
-  const put = (t: string, k: string, v: Row): Op => ({ o: 'put', t, k, v })
-  const ops: Op[] = [{ o: 'set', t: 'l2Network', k: u.l2, v: { physicalInterface: 'eth0' } }]
-  for (const kind of ['kvm', 'storage', 'vrouter'] as const)
-    ops.push(put('agent', id(`${kind}2`), { ...graph.get('agent', u[kind])!, uuid: id(`${kind}2`), hostUuid: second }))
-  ops.push(put('host', second, { ...graph.get('host', u.host)!, uuid: second, name: 'h2' }))
-  const part = `${u.ps}:${second}`
-  ops.push(
-    put('localStorageHost', part, { ...graph.get('localStorageHost', `${u.ps}:${u.host}`)!, uuid: part, hostUuid: second }),
-  )
-  await w.commit({ ops })
-  await w.agents.settle()
-  return { w, engine }
-}
+import { call, done, second, twoHosts } from './engine-calls.ts'
+import { id, u, vmParams } from './world.ts'
 
 async function group(engine: ControllerEngine, policy: string): Promise<string> {
   const job = await done(engine, call('CreateAffinityGroup', { name: policy, policy }))

@@ -16,14 +16,17 @@ function watched() {
   const book = new AgentBook(() => nowMs)
   // All that it says was said before.
   book.isCurrent = () => true
-  const row = { uuid: agentUuid, kind: 'kvm', status: 'Connected', bootId: 'boot', version: '1', hostUuid: null }
+  const row = { uuid: agentUuid, kind: 'kvm', status: 'Connected', bootId: 'boot', version: '1', hostUuid: null, ledger: '' }
+  const compared: { fresh: boolean; anew: boolean }[] = []
   const watch = new AgentWatch({
     bus: { subscribe: (pattern: string, hear: never) => void heard.set(pattern, hear) } as unknown as Bus,
     graph: { get: (table: string) => (table === 'agent' ? row : undefined), rows: () => [] } as unknown as Graph,
     book,
-    syncer: { compare: async () => undefined } as unknown as Syncer,
+    syncer: { compare: async (_: string, __: string, how: (typeof compared)[0]) => void compared.push(how) } as unknown as Syncer,
     now: () => nowMs,
-    commit: async () => undefined,
+    commit: async ({ ops }) => {
+      for (const op of ops) if (op.o === 'set') Object.assign(row, op.v)
+    },
     busy: () => false,
     refresh: async () => {
       asked++
@@ -34,12 +37,13 @@ function watched() {
   return {
     watch,
     asked: () => asked,
+    compared,
     reachable: (is: boolean) => void (reachable = is),
-    async beatsAt(at: number) {
+    async beatsAt(at: number, more: Partial<Heartbeat> = {}) {
       nowMs = at
       const beat: Heartbeat = {
         ...{ agentUuid, kind: 'kvm', version: '1', bootId: 'boot', machineId: 'm', uptimeMs: at, at },
-        ...{ digest: 'd', statusDigest: 's' },
+        ...{ digest: 'd', statusDigest: 's', ...more },
       }
       heard.get(subjects.heartbeatOfAll)!({ subject: subjects.heartbeat('kvm', agentUuid), data: beat })
       await turn()
@@ -60,4 +64,17 @@ test('an agent that came back is asked for all its statuses until it has answere
   await beatsAt(70_000)
   await beatsAt(75_000)
   expect(asked()).toBe(4)
+})
+
+test('an agent that has lost its ledger is told all anew, though it says nothing else that it has not said before', async () => {
+  const { beatsAt, compared } = watched()
+  const [first, next] = ['1'.repeat(32), '2'.repeat(32)]
+  await beatsAt(0, { ledger: first })
+  await beatsAt(5_000, { ledger: first })
+  await beatsAt(10_000, { ledger: next })
+  await beatsAt(15_000, { ledger: next })
+  expect(compared.map(({ anew }) => anew)).toEqual([true, false, true, false])
+  // One of an older version tells none.
+  await beatsAt(20_000)
+  expect(compared.at(-1)).toEqual({ fresh: false, anew: false })
 })

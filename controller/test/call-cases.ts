@@ -65,6 +65,12 @@ const templateValue = on('templateConfig', templateConfigId(inTemplate, lab), in
 const accessRule = { name: 'office', rule: '10.0.0.0/24', controlStrategy: 'Allow' }
 
 export const callCases: Record<string, Before> = {
+  'siteWorkflow.run': async (w) => {
+    await site(w)
+    const row = { ...base(fresh, 'night.stop'), parameters: [{ name: 'zone', type: 'zone' }], steps: [] }
+    await w.commit({ ops: [{ o: 'put', t: 'siteWorkflow', k: fresh, v: row }] })
+    return on('siteWorkflow', fresh, { parameters: { zone: u.zone } })
+  },
   'globalConfigTemplate.apply': onSite(template),
   'globalConfigTemplate.revert': after([['globalConfigTemplate.apply', template]], template),
   'globalConfigTemplate.reset': after([['templateConfig.update', templateValue]], template),

@@ -3,6 +3,11 @@ import { type ConditionCode, type Heartbeat, SFTP, SkerryError, toErrorBody } fr
 import { type ConditionsWorld, desired, failure, T0 } from './conditions-world.ts'
 import { base, id, u } from './world.ts'
 
+const tunnel = {
+  ...{ state: 'Enabled', status: 'Disconnected', statusCause: 'the peer does not answer', peerAddress: '192.0.2.77' },
+  ...{ vipUuid: id('vip'), l3NetworkUuids: [], l3NetworkRefs: [], peerCidrs: [] },
+}
+
 export interface Case {
   raise(w: ConditionsWorld): unknown
   clear(w: ConditionsWorld): unknown
@@ -211,6 +216,12 @@ export const cases: Record<ConditionCode, Case> = {
     raise: (w) => w.commit({ ops: [set('backupStorage', u.bs, { ...server, status: 'Disconnected' })] }),
     clear: (w) => w.commit({ ops: [set('backupStorage', u.bs, { status: 'Connected', disconnectCause: null })] }),
     ...{ about: 'backup-storage bs', says: /backup-storage bs \(127\.0\.0\.1:22\).*nobody answers/ },
+  },
+  'tunnel-down': {
+    raise: (w) =>
+      w.commit({ ops: [{ o: 'put', t: 'ipsecConnection', k: id('tunnel'), v: { ...base(id('tunnel'), 'branch'), ...tunnel } }] }),
+    clear: (w) => w.commit({ ops: [set('ipsecConnection', id('tunnel'), { status: 'Connected', statusCause: null })] }),
+    ...{ about: 'ipsec branch', says: /ipsec branch to 192\.0\.2\.77 is down: the peer does not answer/ },
   },
   'vm-unknown': {
     raise: vm({ state: 'Unknown' }),

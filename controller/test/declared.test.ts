@@ -68,6 +68,17 @@ describe('the examples', () => {
     expect([report.steps, report.skipped]).toEqual([['attach'], ['make-bridges']])
   })
 
+  it('may make the network of a VM beside its disk, a sub-workflow in a group: proven like all others', async () => {
+    const { w } = await ready()
+    const steps = ['make-ids', 'persist', 'allocate-host', 'allocate-nics', 'power-on', 'boot'].map((name) => `  - ${name}\n`)
+    steps.splice(4, 0, '  - parallel: devices\n    steps: [make-volume, { use: vm.network }]\n')
+    await writeFile(join(folder, 'vm.yaml'), `workflow: vm.create\nsteps:\n${steps.join('')}`)
+    const { workflow } = (await withFiles(w, folder, [])).action('vm.create')!
+    expect(mermaidOf(viewOfWorkflow(workflow))).toContain('["network: vm.network"]')
+    const report = await prove(workflow, () => proven(cases['vm.create']!))
+    expect(report.steps).toEqual([...order.slice(0, 5), 'network-choose-routers', 'network-make-network', 'power-on', 'boot'])
+  })
+
   it('go without a plugin that is switched off or could not be loaded', async () => {
     const { w, engine } = await ready()
     await withFiles(w, examples, [() => Promise.reject(new Error('broken'))])

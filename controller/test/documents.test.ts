@@ -16,14 +16,28 @@ const golden = (version: number) => join(import.meta.dirname, `golden/documents-
 /** Schemas of nouns in the versions before this one, where they were others. */
 const SCHEMAS: Readonly<Record<string, readonly number[]>> = {
   ...{ vm: [1, 2, 3, 4], volume: [1, 1, 2, 2] },
-  ...{ bridge: [1, 1, 1, 1], router: [1, 1, 1, 1], lease: [1, 1, 1, 1] },
+  ...{ bridge: [1, 1, 1, 1], router: [1, 1, 1, 1, 2], lease: [1, 1, 1, 1] },
 }
 const JOB = '5a9e0000000040008000000000000001'
+
+/** As the versions before chose it. */
+async function chooseFirstUplink(w: TestWorld): Promise<void> {
+  const key = `${u.vrouter}:0`
+  const dates = { createDate: 0, lastOpDate: 0 }
+  const uplink = { uuid: key, name: key, agentUuid: u.vrouter, l3NetworkUuid: u.l3, number: 0, ...dates }
+  await w.commit({
+    ops: [
+      { o: 'put', t: 'routerUplink', k: key, v: uplink },
+      { o: 'set', t: 'l3Network', k: u.l3, v: { routerAgentUuid: u.vrouter, routerUplink: 0 } },
+    ],
+  })
+}
 
 async function withVm(): Promise<TestWorld> {
   const { createRunner, memoryJournal } = await import('@skerry/workflow')
   const w = await makeWorld()
   await site(w)
+  await chooseFirstUplink(w)
   const journal = memoryJournal((change) => w.commit(change))
   const { workflow } = actions.get('vm.create')!
   journal.accept(JOB, workflow, input(u.vm, 'vmInstance', vmParams))
@@ -46,11 +60,11 @@ async function documents(): Promise<Record<string, Row>> {
 }
 
 describe('desired documents', () => {
-  it('are what version 5 wrote', async () => {
-    await expect(`${JSON.stringify(await documents(), null, 2)}\n`).toMatchFileSnapshot(golden(5))
+  it('are what version 6 wrote', async () => {
+    await expect(`${JSON.stringify(await documents(), null, 2)}\n`).toMatchFileSnapshot(golden(6))
   })
 
-  it.each([1, 2, 3, 4])('are what version %i wrote, when they are lowered to what its agents read', async (version) => {
+  it.each([1, 2, 3, 4, 5])('are what version %i wrote, when they are lowered to what its agents read', async (version) => {
     const lowered = Object.entries(await documents()).map(([name, made]) => {
       const from = made['schema'] as number
       const to = SCHEMAS[made['noun'] as string]?.[version - 1] ?? from

@@ -2,7 +2,7 @@
 import { type Row, SkerryError } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
 import { compareCounters } from '../src/audit/compare.ts'
-import { call, done, engineOf, ready, sleep } from './engine-calls.ts'
+import { call, done, engineOf, ready } from './engine-calls.ts'
 import { id, u, vmParams } from './world.ts'
 
 describe('a VM through its life', () => {
@@ -48,9 +48,15 @@ describe('a VM through its life', () => {
   it('a second engine takes up a job that the first left in the middle', async () => {
     const { w } = await ready()
     const converge = w.agents.converge.bind(w.agents)
-    w.agents.converge = () => new Promise(() => undefined) // the first process hangs here and is gone
+    let isThere: () => void
+    const hangs = new Promise<void>((resolve) => (isThere = resolve))
+    // the first process hangs here and is gone
+    w.agents.converge = () => {
+      isThere()
+      return new Promise(() => undefined)
+    }
     const job = await engineOf(w).accept(call('CreateVmInstance', vmParams))
-    await sleep(50)
+    await hangs
     w.agents.converge = converge
     const second = engineOf(w)
     expect(second.resume()).toBe(1)

@@ -51,6 +51,7 @@ const explained: Record<string, string> = {
   QueryPrimaryStorage: 'theirs lacks the path by uuid that every other query has',
   QueryInstanceOffering: 'theirs lacks the path by uuid that every other query has',
   QueryDiskOffering: 'theirs lacks the path by uuid that every other query has',
+  QueryIPSecConnection: 'theirs lacks the path by uuid that every other query has',
   QueryTag: 'theirs lacks the path by uuid that every other query has, and that its Go SDK asks',
   GetIpAddressCapacity: 'is in ZStack and its SDKs, but not in the table',
   QueryImageStoreBackupStorage: 'theirs lacks the path by uuid that every other query has, and that its Go SDK asks',

@@ -2,23 +2,7 @@
 import type { Row } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
 import { fakeHttp, SESSION } from '../src/testing/index.ts'
-
-const Z = '/zstack/v1'
-const zone = { params: { name: 'z1' } }
-const text = async (response: Response) => [
-  response.status,
-  response.headers.get('content-type')?.split(';')[0],
-  (await response.text()).length > 0,
-]
-const PLAIN_400 = [400, 'text/plain', true]
-const job = 'e'.repeat(32)
-
-async function pollOf(send: ReturnType<typeof fakeHttp>['send'], accepted: Response) {
-  expect(accepted.status).toBe(202)
-  const { location } = (await accepted.json()) as { location: string }
-  const polled = await send('GET', new URL(location).pathname)
-  return { status: polled.status, body: (await polled.json()) as { error: Row; inventory: Row } }
-}
+import { job, PLAIN_400, pollOf, text, Z, zone } from './zstack-replies.ts'
 
 describe('paths and methods', () => {
   it('collapses double slashes', async () => {

@@ -74,6 +74,22 @@ describe('VLANs', () => {
   })
 })
 
+it('a network that is deleted while a host is looked at again is not waited for', async () => {
+  const gone = id('gone')
+  await l2('l2Network.create', gone, { name: 'gone', zoneUuid: u.zone, physicalInterface: 'none' })
+  await l2('l2Network.attach', gone, onCluster(gone))
+  const { converge } = w.agents
+  const asked: string[][] = []
+  w.agents.converge = async (names) => {
+    asked.push(names.filter((name) => name.startsWith('bridge/')))
+    if (asked.length > 1) return converge.call(w.agents, names)
+    await l2('resource.delete', gone, {})
+    throw new SkerryError('conflict', 'no longer wanted')
+  }
+  await run('host.reconnect', 'host', u.host)
+  expect(asked.map((names) => names.includes(`bridge/${gone}`))).toEqual([true, false])
+})
+
 describe('VXLANs', () => {
   beforeEach(async () => {
     await run('host.reconnect', 'host', u.host)

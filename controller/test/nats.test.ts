@@ -228,5 +228,12 @@ describe('a call', () => {
     const zones = subjects.api('zone', undefined, 'get')
     expect(await ask(zones, { limit: 1000 })).toMatchObject({ error: 'body-too-large' })
     expect(await ask(zones, { limit: 10 })).toMatchObject({ status: 200 })
+    for (let n = 0; n < 600; n += 1) http.engine.add('zone', {})
+    expect(await ask(zones, { limit: 5000 })).toMatchObject({
+      error: 'body-too-large',
+      message: expect.stringContaining('limit'),
+    })
+    const { body } = await ask(zones, { limit: 5000, fields: 'name' })
+    expect((body!['inventories'] as Row[]).length).toBeGreaterThan(1200)
   })
 })

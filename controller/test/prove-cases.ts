@@ -1,13 +1,15 @@
 /** What stands before each workflow is proven, and its input. */
 import type { Row } from '@skerry/contract'
-import { VROUTER_PROVIDER } from '@skerry/contract'
+import { FLAT_PROVIDER, VROUTER_PROVIDER } from '@skerry/contract'
 import type { Input } from '../src/workflows/world.ts'
 import { after, type Before, created, on, onSite, vm } from './before.ts'
 import { billCases } from './bill-cases.ts'
 import { callCases } from './call-cases.ts'
 import { gcCases } from './gc-world.ts'
 import { identityCases } from './identity-cases.ts'
+import { ipsecCases } from './ipsec-cases.ts'
 import { isoCases } from './iso-cases.ts'
+import { loadBalancerCases } from './load-balancer-cases.ts'
 import { networkCases } from './network-cases.ts'
 import { forgetVm, orphanedVm, tell } from './orphan-world.ts'
 import { placeCases } from './place-cases.ts'
@@ -16,6 +18,7 @@ import { snapshotCases } from './snapshot-cases.ts'
 import { vipCases } from './vip-cases.ts'
 import { vmCases } from './vm-cases.ts'
 import { volumeCases } from './volume-cases.ts'
+import { vpcCases } from './vpc-cases.ts'
 import { vxlanCases } from './vxlan-cases.ts'
 import { GIB, id, u } from './world.ts'
 import { site } from './world-site.ts'
@@ -89,6 +92,11 @@ export const onServer = (uuid: string) =>
 
 export const uploaded = on('image', fresh, { ...named, url: 'upload://x.qcow2', backupStorageUuids: [u.bs] })
 
+const flatData: [string, Input] = [
+  'l3Network.attachServices',
+  on('l3Network', u.l3, { l3NetworkUuid: u.l3, networkServices: { [FLAT_PROVIDER]: ['Userdata'] } }),
+]
+
 export const cases: Record<string, Before> = {
   ...billCases,
   ...callCases,
@@ -100,6 +108,9 @@ export const cases: Record<string, Before> = {
   ...vmCases,
   ...networkCases,
   ...vipCases,
+  ...loadBalancerCases,
+  ...ipsecCases,
+  ...vpcCases,
   ...placeCases,
   ...vxlanCases,
   ...securityCases,
@@ -182,16 +193,18 @@ export const cases: Record<string, Before> = {
   ),
   'l3Network.attachServices': after(
     [['l3Network.detachServices', on('l3Network', u.l3, { l3NetworkUuid: u.l3, service: 'SNAT' })]],
-    on('l3Network', u.l3, { l3NetworkUuid: u.l3, networkServices: { [VROUTER_PROVIDER]: ['SNAT'] } }),
+    on('l3Network', u.l3, {
+      l3NetworkUuid: u.l3,
+      networkServices: { [VROUTER_PROVIDER]: ['SNAT'], [FLAT_PROVIDER]: ['Userdata'] },
+    }),
   ),
-  'l3Network.detachServices': onSite(
-    on('l3Network', u.l3, { l3NetworkUuid: u.l3, networkServices: { [VROUTER_PROVIDER]: ['SNAT'] } }),
-  ),
+  'l3Network.detachServices': after([flatData], on('l3Network', u.l3, { l3NetworkUuid: u.l3, service: 'Userdata' })),
   'l3Network.delete': onSite(on('l3Network', u.l3)),
-  'ipRange.add': onSite(
+  'ipRange.add': after(
+    [['ipRange.delete', on('ipRange', u.range)], flatData],
     on('ipRange', fresh, { ...named, l3NetworkUuid: u.l3, startIp: '10.0.0.220', endIp: '10.0.0.230', netmask: '255.255.255.0' }),
   ),
-  'ipRange.delete': onSite(on('ipRange', u.range)),
+  'ipRange.delete': after([flatData], on('ipRange', u.range)),
   'image.add': onSite(on('image', fresh, { ...named, url: 'http://127.0.0.1/x.qcow2', backupStorageUuids: [u.bs] })),
   'image.receive': after([['image.add', uploaded]], on('image', fresh, { sizeBytes: 1000 })),
   'image.cancelUpload': after([['image.add', uploaded]], on('image', fresh, { reason: 'not wanted' })),
@@ -258,6 +271,14 @@ function withoutNoOwner(inventory: unknown): unknown {
   })
 }
 
+/** No list of roles and an empty one are the same. */
+function withoutNoRoles(inventory: unknown): unknown {
+  const copy = structuredClone(inventory) as { graph: Record<string, Record<string, Row>> }
+  for (const account of Object.values(copy.graph['account'] ?? {}))
+    if ((account['roleUuids'] as string[] | undefined)?.length === 0) delete account['roleUuids']
+  return copy
+}
+
 /** What a workflow is allowed to leave: said here, with the reason. */
 export const ignore: Record<string, (inventory: unknown) => unknown> = {
   // A fence is never lowered: a start that failed leaves the epoch raised.
@@ -269,6 +290,7 @@ export const ignore: Record<string, (inventory: unknown) => unknown> = {
   'image.expunge': withoutStores,
   'image.cancelUpload': withoutStores,
   'account.delete': withoutStores,
+  'account.attachRole': withoutNoRoles,
   'gcJob.trigger': withoutTombstones,
   'resource.changeOwner': withoutNoOwner,
   'image.receive': withoutStores,

@@ -3,6 +3,7 @@ import { prove } from '@skerry/workflow'
 import { describe, expect, it } from 'vitest'
 import { actions } from '../src/workflows/index.ts'
 import { after, on, onSite } from './before.ts'
+import { otherIpsecCases } from './ipsec-cases.ts'
 import { otherIsoCases } from './iso-cases.ts'
 import { otherNetworkCases } from './network-cases.ts'
 import { otherPlaceCases } from './place-cases.ts'
@@ -13,6 +14,7 @@ import { otherSnapshotCases } from './snapshot-cases.ts'
 import { otherVipCases } from './vip-cases.ts'
 import { otherVmCases } from './vm-cases.ts'
 import { otherVolumeCases } from './volume-cases.ts'
+import { otherVpcCases } from './vpc-cases.ts'
 import { otherVxlanCases } from './vxlan-cases.ts'
 import { input, proven, u, vmParams } from './world.ts'
 
@@ -26,6 +28,8 @@ describe('a workflow in another situation', () => {
     ...otherVxlanCases,
     ...otherNetworkCases,
     ...otherVipCases,
+    ...otherIpsecCases,
+    ...otherVpcCases,
     ...otherSecurityCases,
   ]) {
     it(`${name} proves with ${sentence}`, () => expectProven(name, before))

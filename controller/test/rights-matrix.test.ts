@@ -135,7 +135,9 @@ describe("another account's resource", () => {
         !mine.text.includes(uuidOf(tableOf(one))) &&
         // the row of their table is of none of their types
         !['l2VlanNetwork', 'l2VxlanNetwork', 'l2VxlanNetworkPool'].includes(one.resource.name) &&
-        !['sharedResource', 'userTag', 'accountResourceRef', 'networkServiceL3NetworkRef'].includes(one.resource.name)
+        !['sharedResource', 'userTag', 'accountResourceRef', 'networkServiceL3NetworkRef', 'vRouterRouteTableRef'].includes(
+          one.resource.name,
+        )
       )
         wrong.push(`${one.api.api}: not shown to its owner`)
     }

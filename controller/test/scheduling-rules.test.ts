@@ -3,27 +3,13 @@ import { type Op, type Row, SkerryError } from '@skerry/contract'
 import { describe, expect, it } from 'vitest'
 import type { ControllerEngine } from '../src/engine/engine.ts'
 import { candidates, placeVm } from '../src/place/host.ts'
-import { call, done, ready } from './engine-calls.ts'
+import { call, done, second, twoHosts } from './engine-calls.ts'
 import { host, hosts, request } from './place-world.ts'
 import { id, type TestWorld, u, vmParams } from './world.ts'
 
-const second = id('h2')
-
 /** A site with two hosts, and groups of VMs and of hosts on it: the second host is in the latter. */
 async function site(): Promise<{ w: TestWorld; engine: ControllerEngine; vms: string; hosts: string }> {
-  const { w, engine } = await ready()
-  const { graph } = w.state
-  const put = (t: string, k: string, v: Row): Op => ({ o: 'put', t, k, v })
-  const ops: Op[] = [{ o: 'set', t: 'l2Network', k: u.l2, v: { physicalInterface: 'eth0' } }]
-  for (const kind of ['kvm', 'storage', 'vrouter'] as const)
-    ops.push(put('agent', id(`${kind}2`), { ...graph.get('agent', u[kind])!, uuid: id(`${kind}2`), hostUuid: second }))
-  ops.push(put('host', second, { ...graph.get('host', u.host)!, uuid: second, name: 'h2' }))
-  const part = `${u.ps}:${second}`
-  ops.push(
-    put('localStorageHost', part, { ...graph.get('localStorageHost', `${u.ps}:${u.host}`)!, uuid: part, hostUuid: second }),
-  )
-  await w.commit({ ops })
-  await w.agents.settle()
+  const { w, engine } = await twoHosts()
   const vms = await made(engine, 'CreateVmSchedulingRuleGroup', { name: 'vms', zoneUuid: u.zone })
   const hosts = await made(engine, 'CreateHostSchedulingRuleGroup', { name: 'hosts', zoneUuid: u.zone })
   await ok(engine, 'AddHostToHostSchedulingRuleGroup', { hostGroupUuid: hosts, hostUuid: second })

@@ -26,11 +26,13 @@ async function bench(orphans?: SyncPorts['orphans']) {
   const agent = broker.connect()
   const held = new Map<string, Document>()
   const sent: string[][] = []
+  const meant: unknown[] = []
   const refused = new Set<string>()
   const faults: ('lost' | 'answer lost' | SkerryError)[] = []
   const subject = (verb: string) => subjects.do('kvm', u.kvm, 'agent', u.kvm, verb)
   agent.serve(subject('sync'), async (m) => {
-    const { documents } = m.data as { documents: (Document | Tombstone)[] }
+    const { documents, ledger } = m.data as { documents: (Document | Tombstone)[]; ledger?: string }
+    meant.push(ledger)
     const fault = faults.shift()
     if (fault === 'lost') throw new SkerryError('agent-unreachable')
     sent.push(documents.map((d) => d.uuid))
@@ -47,10 +49,10 @@ async function bench(orphans?: SyncPorts['orphans']) {
   const make = (name: string) =>
     w.commit({ ops: [{ o: 'put', t: 'l2Network', k: id(name), v: { ...l2, ...network, uuid: id(name) } }] })
   const remove = (name: string) => w.commit({ ops: [{ o: 'del', t: 'l2Network', k: id(name) }] })
-  const heard = (fresh = false) => syncer.compare(u.kvm, digest(held.values()), fresh)
+  const heard = (fresh = false) => syncer.compare(u.kvm, digest(held.values()), { fresh })
   await syncer.compare(u.kvm, '')
   sent.length = 0
-  return { ...w, syncer, bus, held, sent, faults, refused, errors, make, remove, heard }
+  return { ...w, syncer, bus, held, sent, meant, faults, refused, errors, make, remove, heard }
 }
 const had = [u.l2]
 
@@ -78,6 +80,22 @@ test('a network that came and went while the agent was away is buried when it is
   expect(b.sent).toEqual([[id('brief')]])
   await b.heard()
   expect(b.sent).toHaveLength(1)
+})
+
+test('an agent with a ledger of its own anew gets all at once, the first on which the others stand, and by its name', async () => {
+  const b = await bench()
+  for (const name of ['one', 'two']) await b.make(name)
+  await b.heard()
+  await b.remove('two')
+  await b.heard()
+  b.held.clear()
+  await b.commit({ ops: [{ o: 'set', t: 'agent', k: u.kvm, v: { ledger: id('ledger') } }] })
+  // What it holds can't be asked for at this moment, and something is to be sent.
+  const comparing = b.syncer.compare(u.kvm, '', { fresh: true, anew: true })
+  await b.syncer.delivered(`${u.kvm}/bridge/${id('one')}`)
+  await comparing
+  expect([...b.held.keys()].sort()).toEqual([...had, id('one')].sort())
+  expect(b.meant.at(-1)).toBe(id('ledger'))
 })
 
 test('only differences travel, each once, however many heartbeats ask at the same time', async () => {

@@ -6,7 +6,7 @@ const inCi = process.argv.includes('--ci')
 const lanes: Record<string, () => Promise<Counts[]>> = {
   fast: async () => [
     await step('check: bounds, sizes, format, lint, types', 'scripts/check', []),
-    await vitest({ project: 'fast', more: ['--maxWorkers=2'] }),
+    await vitest({ project: 'fast*', more: ['--maxWorkers=2'] }),
   ],
   async system() {
     if (process.getuid?.() !== 0) {

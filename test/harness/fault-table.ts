@@ -89,6 +89,13 @@ export const faultTable: readonly FaultRow[] = [
     proof: ['controller/test/sftp-watch.test.ts', 'test/test/sftp.test.ts', 'test/test/images.system.test.ts'],
   },
   {
+    key: 'tunnel-down',
+    fault: 'the peer of an IPsec tunnel is out of reach, or has another key or other networks',
+    guests: RUN_ON,
+    conditions: ['tunnel-down'],
+    proof: [KINDS, 'agent-vrouter/test/ipsec.system.test.ts'],
+  },
+  {
     key: 'deleted-while-away',
     fault: 'something is deleted while its agent is away',
     guests: RUN_ON,

@@ -10,8 +10,8 @@ import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PREFIX, type Row } from '@skerry/contract'
-import { startNats } from '@skerry/testkit'
-import { controllerArgs, freePort } from './site.ts'
+import { freePort, startNats } from '@skerry/testkit'
+import { controllerArgs } from './site.ts'
 import { apiNamed, sentFor, sha512 } from './zstack-client.ts'
 
 /** SKERRY_CONTROLLER: another build of it, such as the last release. */

@@ -11,8 +11,13 @@ function patient<T extends { timeout?: number }>(options?: number | T): { timeou
   return { ...given, timeout: Math.max(given.timeout ?? 0, PATIENCE_MS) }
 }
 
-const { waitFor, waitUntil } = vi
-vi.waitFor = (check, options) => waitFor(check, patient(options))
-vi.waitUntil = (check, options) => waitUntil(check, patient(options))
-const { poll } = expect
-expect.poll = (read, options) => poll(read, patient(options))
+/** Files of one process share these, and each file comes by here. */
+const DONE = Symbol.for('skerry.patience')
+if (!(DONE in vi)) {
+  Object.defineProperty(vi, DONE, { value: true })
+  const { waitFor, waitUntil } = vi
+  vi.waitFor = (check, options) => waitFor(check, patient(options))
+  vi.waitUntil = (check, options) => waitUntil(check, patient(options))
+  const { poll } = expect
+  expect.poll = (read, options) => poll(read, patient(options))
+}

@@ -4,6 +4,8 @@ import type { Row } from '@skerry/contract'
 import type { Canaries } from './canary.ts'
 import { coveredOfAccounts } from './secret-accounts.ts'
 import type { Attack, Dialect, Journey } from './secret-attack.ts'
+import { certificateJourneys, coveredOfCertificates } from './secret-certificate.ts'
+import { coveredOfTunnels, tunnelJourneys } from './secret-ipsec.ts'
 import { type Answer, apiNamed, newUuid, type Sent, sentFor, sha512 } from './zstack-client.ts'
 
 /** Which parameters of which APIs the journeys below fill with canaries. A test compares it with the contract. */
@@ -23,6 +25,8 @@ export const covered: Readonly<Record<string, readonly string[]>> = {
   CreateAccessKey: ['AccessKeySecret'],
   SubmitLongJob: ['jobData'],
   ...coveredOfAccounts,
+  ...coveredOfTunnels,
+  ...coveredOfCertificates,
 }
 
 /** Answers that are secrets: asked for below, and searched for in everything else. */
@@ -85,6 +89,8 @@ export async function resourceJourneys(
     await attack.ask(dialect, '/hosts', 'password')
     await attack.ask(dialect, '/backup-storage', 'password')
     await serverJourneys(g, dialect)
+    await tunnelJourneys(g, dialect, zone)
+    await certificateJourneys(g, dialect)
     if (dialect === 'own') await meanwhile({ host, zone, cluster })
     await attack.call(dialect, apiNamed('DeleteBackupStorage'), { uuid: store })
     await attack.call(dialect, apiNamed('DeleteHost'), { uuid: host })

@@ -6,28 +6,17 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { issueUser } from '@skerry/bus'
 import { type AgentKind, apis, type Row } from '@skerry/contract'
 import { type LibvirtdHandle, startLibvirtd } from '@skerry/libvirt'
 import { type Client, createClient } from '@skerry/sdk'
-import { startNats, type TestNats } from '@skerry/testkit'
+import { freePort, startNats, type TestNats } from '@skerry/testkit'
 
 const ROOT = join(import.meta.dirname, '../..')
 const READY_MS = 60_000
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** Polls until it gives something true; the error names what was waited for. The limit is a ceiling, not a measure. */
 export async function until<T>(

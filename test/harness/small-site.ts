@@ -15,6 +15,7 @@ import {
   compareAddresses,
   compareCounters,
   createController,
+  type DeclarationFile,
   type Disk,
   type Listening,
   type Log,
@@ -44,8 +45,9 @@ export interface SmallSiteOptions {
   keep?: FakeMachineOptions['keep']
   /** ended jobs that the controller keeps; default: its own */
   keepJobs?: number
-  /** default: none */
+  /** as those of declared workflows; default: none */
   plugins?: readonly PluginSource[]
+  workflows?: readonly DeclarationFile[]
   /** default: `password` */
   adminPassword?: string
   /** calls of the API are answered there, too; whoever gives it closes it */
@@ -123,9 +125,7 @@ export async function startSmallSite(o: SmallSiteOptions = {}): Promise<SmallSit
     now: clock.now,
     adminPassword,
     time: o.time,
-    versions: o.versions,
-    keepJobs: o.keepJobs,
-    plugins: o.plugins,
+    ...{ versions: o.versions, keepJobs: o.keepJobs, plugins: o.plugins, workflows: o.workflows ?? [] },
     ...(o.backups ? { backup: backupOf(storage.store, { dir, now: clock.now, disk: o.disk ?? realDisk }) } : {}),
   })
   const client = new ZStackClient(door.listening.url)
@@ -236,6 +236,7 @@ interface DoorPorts extends Storage {
   time: SimTime | undefined
   keepJobs: number | undefined
   plugins: readonly PluginSource[] | undefined
+  workflows: readonly DeclarationFile[]
   backup?: ReturnType<typeof backupOf>
 }
 

@@ -1,4 +1,5 @@
 /** What networks tell their guests, and the addresses and cards in them: stops of the tour. */
+import { FLAT_PROVIDER } from '@skerry/contract'
 import { lookAfter, type Stop, stop } from './tour-stop.ts'
 
 export const ranges: Stop[] = [
@@ -47,6 +48,10 @@ export const settings: Stop[] = [
     }),
     'range6',
   ),
+  stop('AttachNetworkServiceToL3Network', (m) => ({
+    l3NetworkUuid: m['l3'],
+    networkServices: { [FLAT_PROVIDER]: ['Userdata'] },
+  })),
   stop('QueryNetworkServiceL3NetworkRef'),
   stop('AddReservedIpRange', (m) => ({ l3NetworkUuid: m['l3'], startIp: '10.0.0.100', endIp: '10.0.0.109' }), 'reserved'),
   stop('AddHostRouteToL3Network', (m) => ({ l3NetworkUuid: m['l3'], prefix: '172.16.0.0/16', nexthop: '10.0.0.9' })),
@@ -56,6 +61,7 @@ export const settings: Stop[] = [
     stop(`GetL3Network${what}`, (m) => ({ l3NetworkUuid: m['l3'] })),
   ),
   stop('GetL3NetworkIpStatistic', (m) => ({ l3NetworkUuid: m['l3'], resourceType: 'All', sortBy: 'Ip', replyWithCount: true })),
+  stop('DetachNetworkServiceFromL3Network', (m) => ({ l3NetworkUuid: m['l3'], service: 'Userdata' })),
   stop('DeleteReservedIpRange', (m) => ({ uuid: m['reserved'] })),
 ]
 

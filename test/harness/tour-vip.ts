@@ -1,6 +1,8 @@
 /** VIPs, EIPs and port forwarding on the tour. */
 import { VROUTER_PROVIDER } from '@skerry/contract'
+import { carried, tunnels, tunnelsBack } from './tour-ipsec.ts'
 import { lookAfter, type Stop, stop } from './tour-stop.ts'
+import { vpcs, vpcsBack } from './tour-vpc.ts'
 
 const ports = { vipPortStart: 80, vipPortEnd: 81, privatePortStart: 8080, privatePortEnd: 8081, protocolType: 'TCP' }
 
@@ -26,6 +28,8 @@ export const vips: readonly Stop[] = [
   stop('CheckVipPortAvailability', (m) => ({ vipUuid: m['portVip'], port: 80, protocolType: 'TCP' })),
   stop('GetVipAvailablePort', (m) => ({ vipUuid: m['portVip'], protocolType: 'TCP', limit: 3 })),
   stop('GetVipUsedPorts', (m) => ({ uuid: m['portVip'], protocol: 'TCP' })),
+  ...tunnels,
+  ...vpcs,
 ]
 
 /** While there is a VM with its first card only. */
@@ -37,9 +41,12 @@ export const reached: readonly Stop[] = [
   stop('AttachPortForwardingRule', (m) => ({ ruleUuid: m['portRule'], vmNicUuid: m['nic'] })),
   stop('DetachPortForwardingRule', (m) => ({ uuid: m['portRule'] })),
   stop('DetachEip', (m) => ({ uuid: m['eip'] })),
+  ...carried,
 ]
 
 export const vipsBack: readonly Stop[] = [
+  ...vpcsBack,
+  ...tunnelsBack,
   stop('DeletePortForwardingRule', (m) => ({ uuid: m['portRule'] })),
   stop('DeleteEip', (m) => ({ uuid: m['eip'] })),
   stop('DeleteVip', (m) => ({ uuid: m['vip'] })),

@@ -6,6 +6,7 @@ import { IMAGE_FILE, ISO_FILE } from './small-world.ts'
 import { asks, engine, group, groups, keys, schedule, scheduling, schedulingGroups, webhooks } from './tour-engine.ts'
 import { identity } from './tour-identity.ts'
 import { vlans, vxlans } from './tour-l2.ts'
+import { balanced, balancers, balancersBack } from './tour-load-balancer.ts'
 import { cards, free, ranges, settings } from './tour-networks.ts'
 import { guarded, securityBack, securityGroups } from './tour-security.ts'
 import { lookAfter, type Made, type Stop, stop } from './tour-stop.ts'
@@ -125,6 +126,7 @@ const networks: Stop[] = [
   ...settings,
   ...securityGroups,
   ...vips,
+  ...balancers,
   ...free,
   stop('GetCandidateClustersForAttachingL2Network', (m) => ({ l2NetworkUuid: m['l2'], limit: 3 })),
   stop('GetCandidateL2NetworksForAttachingCluster', (m) => ({ clusterUuid: m['cluster'] })),
@@ -164,6 +166,7 @@ const guests: Stop[] = [
   stop('QueryVmNic'),
   ...guarded,
   ...reached,
+  ...balanced,
   ...lookAfter('VolumeSnapshot', 'first', { state: false }),
   stop('QueryVolumeSnapshotTree'),
   stop('GetVolumeSnapshotSize', (m) => ({ uuid: m['first'] })),
@@ -243,6 +246,7 @@ const calls: Stop[] = [
 
 const wayBack: Stop[] = [
   ...securityBack,
+  ...balancersBack,
   ...vipsBack,
   stop('DeleteImage', (m) => ({ uuid: m['image'] })),
   stop('RecoverImage', (m) => ({ imageUuid: m['image'] })),

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import type { Log as AgentLog } from '@skerry/agent'
 import { connectNats, issueUser, rightsOf } from '@skerry/bus'
 import {
+  freePort,
   type Lab,
   type LabProcess,
   requireOrSkip,
@@ -19,7 +20,7 @@ import {
   volatileDisk,
 } from '@skerry/testkit'
 import { type FakeMachine, startFakeMachine } from '../harness/fake-machine.ts'
-import { freePort, until } from '../harness/site.ts'
+import { until } from '../harness/site.ts'
 import { MANAGEMENT_IP } from '../harness/small-site.ts'
 import { makeSmallWorld, type SmallWorld } from '../harness/small-world.ts'
 import { newUuid, ZStackClient } from '../harness/zstack-client.ts'

@@ -6,6 +6,7 @@ import { issueUser } from '@skerry/bus'
 import type { AgentKind, Row } from '@skerry/contract'
 import { type Client, createClient } from '@skerry/sdk'
 import {
+  freePort,
   type Lab,
   type LabProcess,
   SHARE,
@@ -15,7 +16,7 @@ import {
   type VolatileDisk,
   volatileDisk,
 } from '@skerry/testkit'
-import { freePort, until } from '../harness/site.ts'
+import { until } from '../harness/site.ts'
 import { ROOT, SLOW_MS, STATE } from './lab-site.ts'
 
 export type Program = 'nats-server' | 'controller' | `agent-${AgentKind}`

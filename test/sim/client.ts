@@ -72,6 +72,11 @@ export class Client {
         await this.#scheduler.sleep(RETRY_MS)
         continue
       }
+      // It came twice, or came although its connection broke: its first coming has the job.
+      if (answer.repeated) {
+        taken = true
+        continue
+      }
       // A call that was refused has a job too, in memory only: it may be forgotten.
       if (answer.last === 202) taken = true
       if (answer.last === 202) accepted ||= this.#controllers.isDurable('job', job)
@@ -131,11 +136,12 @@ export class Client {
     return this.session === undefined ? {} : { Authorization: `${own ? 'Bearer' : 'OAuth'} ${this.session}` }
   }
 
-  async #send(path: string, init: RequestInit): Promise<{ last: number; body: Row | undefined }> {
+  async #send(path: string, init: RequestInit): Promise<{ last: number; body: Row | undefined; repeated?: boolean }> {
     const response = await this.#controllers.fetch(new Request(CONTROLLER_URL + path, init))
     if (!response) return { last: 0, body: undefined }
     const text = await response.text()
-    return { last: response.status, body: isJson(response) ? (JSON.parse(text) as Row) : undefined }
+    const repeated = response.status === 400 && text.startsWith('duplicate job uuid')
+    return { last: response.status, body: isJson(response) ? (JSON.parse(text) as Row) : undefined, repeated }
   }
 }
 

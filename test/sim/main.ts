@@ -4,14 +4,12 @@ import { createSite } from '@skerry/bus'
 import { history } from './history.ts'
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string' }, from: { type: 'string' }, trace: { type: 'boolean' }, until: { type: 'boolean' } },
+  options: { seeds: { type: 'string' }, trace: { type: 'boolean' }, until: { type: 'boolean' } },
 })
-const first = Number(values.from)
-const count = Number(values.seeds)
 
 /** One line of JSON a seed: whoever started this reads them. */
 const { account } = await createSite()
-for (let seed = first; seed < first + count; seed++) {
+for (const seed of JSON.parse(values.seeds!) as number[]) {
   const { diary, ...found } = await history(seed, account.seed)
   const line = JSON.stringify({ ...found, ...(values.trace || found.wrong.length > 0 ? { diary } : {}) })
   await new Promise((resolve) => process.stdout.write(`${line}\n`, resolve))

@@ -92,9 +92,14 @@ export class Model {
     return this.#losing + this.asked.filter(({ outcome }) => outcome === undefined).length
   }
 
-  /** Whether a call of that name about this resource has not been answered. */
+  /** Whether a call of that name about this resource has not been answered, or goes on though its connection broke. */
   isUnderWay(name: string, uuid: string): boolean {
-    return this.asked.some((one) => one.name === name && one.params['uuid'] === uuid && one.outcome === undefined)
+    const goesOn = ({ outcome }: Asked) => outcome === undefined || (outcome.status === 0 && this.#mayRun(outcome.job))
+    return this.asked.some((one) => one.name === name && one.params['uuid'] === uuid && goesOn(one))
+  }
+
+  #mayRun(job: string): boolean {
+    return !this.#site.controllers.running || ['processing', 'undoing'].includes(this.#jobState(job) ?? '')
   }
 
   /** Gives a silent host up; a machine that stands ready takes its place, and it may come back when nobody waits for it any more. */

@@ -15,8 +15,7 @@ export const SEEDS_A_BUG = 200
 export type Found = Omit<History, 'diary'> & { diary?: string[] }
 
 export interface Run {
-  from: number
-  count: number
+  seeds: readonly number[]
   /** processes at once; default 1 */
   jobs?: number
   /** with all that happened, also where nothing is wrong */
@@ -41,24 +40,23 @@ export async function* found(run: Run, bug?: Planted): AsyncGenerator<Found> {
 
 /** The seed that finds it. */
 export async function findPlanted(bug: Planted, seeds = SEEDS_A_BUG): Promise<Found | undefined> {
-  for await (const one of found({ from: 1, count: seeds, untilWrong: true }, bug)) if (one.wrong.length > 0) return one
+  for await (const one of found({ seeds: seedsFrom(1, seeds), untilWrong: true }, bug)) if (one.wrong.length > 0) return one
   return undefined
 }
 
-interface Share {
-  from: number
-  count: number
+/** So many from that one on. */
+export const seedsFrom = (first: number, count: number): number[] => Array.from({ length: count }, (_, n) => first + n)
+
+function shares({ seeds, jobs = 1 }: Run): (readonly number[])[] {
+  const each = Math.ceil(seeds.length / jobs)
+  return seedsFrom(0, jobs)
+    .map((n) => seeds.slice(n * each, (n + 1) * each))
+    .filter((share) => share.length > 0)
 }
 
-function shares({ from, count, jobs = 1 }: Run): Share[] {
-  const each = Math.ceil(count / jobs)
-  const all = Array.from({ length: jobs }, (_, n) => ({ from: from + n * each, count: Math.min(each, count - n * each) }))
-  return all.filter((share) => share.count > 0)
-}
-
-async function* seedsOf(file: string, { trace, untilWrong }: Run, { from, count }: Share): AsyncGenerator<Found> {
+async function* seedsOf(file: string, { trace, untilWrong }: Run, seeds: readonly number[]): AsyncGenerator<Found> {
   const flags = [...(trace ? ['--trace'] : []), ...(untilWrong ? ['--until'] : [])]
-  const argv = ['--enable-source-maps', file, '--from', String(from), '--seeds', String(count), ...flags]
+  const argv = ['--enable-source-maps', file, '--seeds', JSON.stringify(seeds), ...flags]
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
   const gone = whenLeaving(() => child.kill())
   const complaints: Buffer[] = []
@@ -67,7 +65,8 @@ async function* seedsOf(file: string, { trace, untilWrong }: Run, { from, count 
   try {
     for await (const line of createInterface({ input: child.stdout })) yield JSON.parse(line) as Found
     const code = await ended
-    if (code !== 0) throw new Error(`the simulation from seed ${from} on ended with ${code}: ${Buffer.concat(complaints)}`)
+    if (code !== 0)
+      throw new Error(`the simulation of seeds ${seeds[0]} to ${seeds.at(-1)} ended with ${code}: ${Buffer.concat(complaints)}`)
   } finally {
     child.kill()
     gone()

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { leaveOnSignals } from './leaving.ts'
 import { plantedBugs } from './planted.ts'
-import { type Found, findPlanted, found, SEEDS_A_BUG } from './run.ts'
+import { type Found, findPlanted, found, SEEDS_A_BUG, seedsFrom } from './run.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -49,7 +49,7 @@ async function seeds(): Promise<boolean> {
   const count = values.seed === undefined ? Number(values.seeds) : 1
   const began = performance.now()
   const total = { seeds: 0, wrong: [] as number[] }
-  for await (const one of found({ from, count, jobs: Number(values.jobs), trace: values.trace })) {
+  for await (const one of found({ seeds: seedsFrom(from, count), jobs: Number(values.jobs), trace: values.trace })) {
     tell(one)
     total.seeds += 1
     if (one.wrong.length > 0) total.wrong.push(one.seed)

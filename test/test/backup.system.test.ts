@@ -4,11 +4,11 @@ import { dirname, join } from 'node:path'
 import { type Row, siteFiles } from '@skerry/contract'
 import { realHost } from '@skerry/host'
 import { type Client, createClient } from '@skerry/sdk'
-import { startNats, type TestNats } from '@skerry/testkit'
+import { freePort, startNats, type TestNats } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Demo, makeDemo, removeDemo } from '../harness/demo.ts'
 import { answers, uptime } from '../harness/guest.ts'
-import { controllerArgs, freePort, type Program, Service, startSite, type TestSite, until } from '../harness/site.ts'
+import { controllerArgs, type Program, Service, startSite, type TestSite, until } from '../harness/site.ts'
 import { clean, makeVm, type Vm } from '../harness/vms.ts'
 
 const { exec } = realHost()

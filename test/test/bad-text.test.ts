@@ -14,6 +14,7 @@ const FREE = new Set([
   'username',
   'password',
   'AccessKeySecret',
+  'authKey',
   'guestOsType',
   'systemTags',
   'userTags',
@@ -56,13 +57,17 @@ const ASKABLE = new Set(['sessionUuid', 'apiId', 'imageId', 'apiNames'])
 const LEGAL = new Set(['physicalInterface', 'networkServices', 'parameters'])
 const isLegal = (parameter: string, value: string) => value === '__proto__' && LEGAL.has(parameter)
 const MINUTE_MS = 61_000
+const RESTART = {
+  file: 'restart.yaml',
+  text: 'define: vm.restart\nparams: { vm: vmInstance }\nsteps: [{ step: reboot-vm, with: { uuid: $vm } }]\n',
+}
 
 let site: SmallSite
 let own: OwnClient
 let made: Made
 
 beforeAll(async () => {
-  site = await startSmallSite({ sftp: tourServers() })
+  site = await startSmallSite({ sftp: tourServers(), workflows: [RESTART] })
   made = await makeByTour(site)
   own = new OwnClient(site.url, site.client.session)
 })
@@ -88,6 +93,10 @@ const OWN_AND_SPECIAL: Stop[] = [
   { api: 'DetachTagFromResources', params: (m) => ({ tagUuid: newUuid(), resourceUuids: [m['zone']] }) },
   ...['TriggerGCJob', 'DeleteGCJob'].map((api) => ({ api, params: () => ({ uuid: newUuid() }) })),
   { api: 'ChangePluginState', params: () => ({ uuid: newUuid(), stateEvent: 'disable' }) },
+  {
+    api: 'RunSiteWorkflow',
+    params: (m) => ({ uuid: [...site.store.graph.rows('siteWorkflow')][0]![0], parameters: { vm: m['vm'] } }),
+  },
   { api: 'ExplainPermission', params: () => ({ apiName: 'CreateZone' }) },
   { api: 'CheckApiPermission', params: () => ({ apiNames: ['CreateZone'] }) },
   { api: 'GetAccountBill', params: () => ({ accountUuid: ADMIN_ACCOUNT }) },
@@ -233,7 +242,7 @@ describe.each(Object.keys(dialects))('%s', (dialect) => {
           [],
         ])
         expect((answer.body?.['error'] as Row | undefined)?.['code']).not.toBe('SYS.1000')
-        expect(performance.now() - began).toBeLessThan(1_000)
+        expect(performance.now() - began).toBeLessThan(20_000)
       }
     }
     expect(site.errors).toEqual([])

@@ -1,47 +1,25 @@
 /** What ZStack's clients do with networks and the addresses in them, on a site in memory: refused where the reference refuses, and nothing left. */
 import { bridgeName, type Row, routerNetns, VROUTER_PROVIDER } from '@skerry/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type SmallSite, startSmallSite } from '../harness/small-site.ts'
-import { makeSmallWorld, type SmallWorld } from '../harness/small-world.ts'
+import { addRange, callsOn, type FewAddresses, fewAddresses, firstNic, vmOn } from '../harness/few-addresses.ts'
 
-let site: SmallSite
-let world: SmallWorld
+let site: FewAddresses['site']
+let world: FewAddresses['world']
 /** A network with a few addresses and nobody in it. */
 let few: string
 beforeAll(async () => {
-  site = await startSmallSite()
-  world = await makeSmallWorld(site)
-  few = await site.client.uuid('CreateL3Network', { name: 'few', l2NetworkUuid: world.l2 })
-  await range({ startIp: '10.7.0.10', endIp: '10.7.0.19' })
+  ;({ site, world, few } = await fewAddresses())
 })
 afterAll(async () => {
   await site?.stop()
   expect(site.errors).toEqual([])
 })
 
-const call = (api: string, params: Row) => site.client.call(api, params)
-const inventory = async (api: string, params: Row) => (await call(api, params))['inventory'] as Row
-const list = async (api: string, params: Row = {}) => (await call(api, params))['inventories'] as Row[]
-const range = (more: Row) =>
-  inventory('AddIpRange', { name: 'r', l3NetworkUuid: few, netmask: '255.255.255.0', gateway: '10.7.0.1', ...more })
+const { call, inventory, list, refused } = callsOn(() => site)
+const range = (more: Row) => addRange({ site, few }, more)
 const graph = () => site.controller.state.graph
-/** The call is refused with these words and changes nothing. */
-async function refused(api: string, params: Row, words: string): Promise<void> {
-  await site.settled()
-  const before = site.state()
-  const { last } = await site.client.exchange(api, params)
-  expect(last.text).toContain(words)
-  expect(last.body?.['error']).toBeDefined()
-  await site.settled()
-  expect(site.state() === before).toBe(true)
-}
 const free = async () => (await list('GetFreeIp', { l3NetworkUuid: few })).map((row) => row['ip'])
-const makeVm = (more: Row = {}) =>
-  inventory('CreateVmInstance', {
-    ...{ name: 'vm', instanceOfferingUuid: world.offering, imageUuid: world.image, l3NetworkUuids: [world.l3] },
-    ...more,
-  })
-const firstNic = (vm: Row) => (vm['vmNics'] as Row[])[0]!
+const makeVm = (more: Row = {}) => vmOn({ site, world }, more)
 const nicRow = (nic: Row) => graph().get('vmNic', nic['uuid'] as string)!
 describe('several ranges in one network', () => {
   it('are refused where they overlap, lie in another network, or have another gateway', async () => {

@@ -2,6 +2,7 @@
 import { type Row, VROUTER_PROVIDER } from '@skerry/contract'
 import { parseDomain } from '@skerry/libvirt'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { callsOn } from '../harness/few-addresses.ts'
 import { hurried } from '../harness/hurried.ts'
 import { type SmallSite, startSmallSite } from '../harness/small-site.ts'
 import { makeSmallWorld, type SmallWorld } from '../harness/small-world.ts'
@@ -36,16 +37,7 @@ const vmRow = (vm: string) => site.controller.state.graph.get('vmInstance', vm)!
 const domain = (vm: string) => site.machine.libvirt.inventory().find((d) => d.uuid === vm)!
 const nicsIn = (vm: string) => parseDomain(domain(vm).xml).nics
 const uuids = async (api: string, params: Row) => ((await call(api, params))['inventories'] as Row[]).map((row) => row['uuid'])
-/** The call is refused with these words and changes nothing. */
-async function refused(api: string, params: Row, words: string): Promise<void> {
-  await site.settled()
-  const before = site.state()
-  const { last } = await site.client.exchange(api, params)
-  expect(last.text).toContain(words)
-  expect(last.body?.['error']).toBeDefined()
-  await site.settled()
-  expect(site.state() === before).toBe(true)
-}
+const { refused } = callsOn(() => site)
 async function clean(): Promise<void> {
   await site.settled()
   expect(site.contradictions()).toEqual([])

@@ -1,5 +1,5 @@
 /** Which files of volumes lie over which, by their own headers: each folder is read at most once in a pass. */
-import { volumeOfFile } from '@skerry/contract'
+import { type kvmDesired, volumeOfFile } from '@skerry/contract'
 import { backingFile, type Host } from '@skerry/host'
 
 const HEAD_BYTES = 4096
@@ -35,4 +35,11 @@ export class Layers {
     this.#names.set(folder, known)
     return known
   }
+}
+
+/** Paths of a VM's disks, and of its ISO, that are not there, or no regular files. */
+export async function missingDisks(files: Host['files'], { disks, cdrom }: kvmDesired.VmSpec): Promise<string[]> {
+  const paths = [...disks.map(({ path }) => path), ...(cdrom?.path ? [cdrom.path] : [])]
+  const kinds = await Promise.all(paths.map(async (path) => ({ path, stat: await files.stat(path) })))
+  return kinds.filter(({ stat }) => stat?.kind !== 'file').map(({ path }) => path)
 }

@@ -15,7 +15,8 @@ import type { DesiredSource, PlanContext, Wanted } from '@skerry/reconcile'
 import type { MemoryPort } from '../memory.ts'
 import { guardedTaps } from '../security/observe.ts'
 import { ADOPTED, definitionHash, domainOf, type HostConfig } from './definition.ts'
-import { Layers } from './layers.ts'
+import { Definitions } from './definitions.ts'
+import { Layers, missingDisks } from './layers.ts'
 import { readVmMemory, type VmMemory, vmFolder } from './memory.ts'
 import { type Outside, seeOutside } from './outside.ts'
 import { isSeedFile } from './seed.ts'
@@ -106,12 +107,16 @@ export class VmObserver {
   /** Guests whose qemu was told to end by a signal (the host shuts down): libvirt's state calls that a shutdown too. */
   readonly #signalled = new Set<string>()
 
+  readonly #definitions: Definitions
+
   constructor(ports: VmPorts) {
     this.#p = ports
+    this.#definitions = new Definitions(ports.libvirt)
   }
 
   /** What a state does not tell, but an event does. */
   hear({ domainUuid, event, detail }: LifecycleEvent): void {
+    this.#definitions.doubt(domainUuid)
     if (event === 'deviceRemoved') this.#disksChecked.delete(domainUuid)
     if (event === 'shutdown' && detail === 'host') this.#signalled.add(domainUuid)
     if (event === 'started' || (event === 'shutdown' && detail !== 'host')) this.#signalled.delete(domainUuid)
@@ -120,6 +125,7 @@ export class VmObserver {
   /** What happened meanwhile was told to nobody. */
   lookAnew(): void {
     this.#disksChecked.clear()
+    this.#definitions.doubt()
   }
 
   /** Every wanted VM (there or not), and every domain with our mark; in a pass over a few only these. */
@@ -190,7 +196,7 @@ export class VmObserver {
       domain: row ? await this.#domain(row, want) : null,
       foreign: foreign ? { uuid: foreign.uuid, name: foreign.name } : null,
       memory,
-      missingDisks: want && off ? await this.#missing(want) : [],
+      missingDisks: want && off ? await missingDisks(this.#p.host.files, want.spec) : [],
       ...(covered.length > 0 ? { coveredDisks: covered } : {}),
       ...(unguarded.length > 0 ? { unguarded } : {}),
       ...(seeds.length > 0 ? { seeds } : {}),
@@ -207,13 +213,13 @@ export class VmObserver {
     const pid = this.#pids.get(uuid)?.pid ?? null
     const seen = { active: id !== null, persistent, state, reason: bySignal ? 'host' : reason, pid }
     if (hash === ADOPTED) return this.#adopted(row, seen)
-    if (id === null) return { ...seen, liveHash: null, configHash: hash }
+    if (id === null) return { ...seen, liveHash: null, configHash: await this.#nextHash(uuid, hash, want) }
     // What is asked of a running domain is what runs; only when that is not as wanted, its next definition matters.
     const asWanted = want === undefined || hash === definitionHash(domainOf(uuid, want.spec, this.#p.config))
     const live = want && (!asWanted || this.#toCheck(uuid, id, want)) ? await this.#live(uuid) : undefined
     if (asWanted && (!live || this.#checked(uuid, id, { want, live })))
       return { ...seen, liveHash: hash, configHash: hash, liveBase: mark?.base ?? hash }
-    const configHash = asWanted ? hash : await this.#configHash(uuid)
+    const configHash = asWanted ? hash : await this.#definitions.hashOf(uuid)
     return { ...seen, liveHash: hash, configHash, ...live, liveBase: mark?.base ?? hash }
   }
 
@@ -228,7 +234,7 @@ export class VmObserver {
   /** The mark says what was plugged in; a guest that lets go late, or somebody's hand, may have changed it since. */
   #toCheck(uuid: string, id: number, want: Want): boolean {
     const { disks, nics, cdrom } = want.spec
-    return (disks.length > 1 || nics.length > 1 || Boolean(cdrom?.path)) && this.#disksChecked.get(uuid) !== id
+    return (disks.length > 1 || nics.length > 0 || Boolean(cdrom?.path)) && this.#disksChecked.get(uuid) !== id
   }
 
   #checked(uuid: string, id: number, { want, live }: { want: Want | undefined; live: Live }): boolean {
@@ -237,8 +243,8 @@ export class VmObserver {
     const same =
       want?.spec.nics.length === taps.size &&
       want.spec.nics.every(({ tap }) => taps.has(tap)) &&
-      want.spec.disks.length === has.size &&
-      want.spec.disks.every((disk) => has.has(disk.path)) &&
+      // The disk that it boots from is plugged in by nobody, and need not be called by its volume.
+      (want.spec.disks.length <= 1 || (want.spec.disks.length === has.size && want.spec.disks.every((d) => has.has(d.path)))) &&
       (want.spec.cdrom?.path ?? null) === (live.liveCdrom?.file ?? null)
     if (same) this.#disksChecked.set(uuid, id)
     return same
@@ -259,9 +265,9 @@ export class VmObserver {
     return { liveDisks, liveNics, liveCdrom: drive ? { target: drive.target, file: drive.file } : null }
   }
 
-  async #configHash(uuid: string): Promise<string | null> {
-    const xml = await this.#p.libvirt.call('domainXml', { uuid, inactive: true }, { timeoutMs: LIST_TIMEOUT_MS })
-    return parseDomain(xml).mark?.hash ?? null
+  #nextHash(uuid: string, hash: string | null, want: Want | undefined): Promise<string | null> | string | null {
+    const asWanted = want && hash === definitionHash(domainOf(uuid, want.spec, this.#p.config))
+    return asWanted ? this.#definitions.checked(uuid, hash, want.spec.disks) : hash
   }
 
   async #seeds(uuid: string): Promise<string[]> {
@@ -273,12 +279,6 @@ export class VmObserver {
   async #seededOf(uuids: Iterable<string>): Promise<string[]> {
     const found = await Promise.all([...uuids].map(async (uuid) => ({ uuid, seeds: await this.#seeds(uuid) })))
     return found.filter(({ seeds }) => seeds.length > 0).map(({ uuid }) => uuid)
-  }
-
-  async #missing({ spec }: Want): Promise<string[]> {
-    const paths = [...spec.disks.map(({ path }) => path), ...(spec.cdrom?.path ? [spec.cdrom.path] : [])]
-    const kinds = await Promise.all(paths.map(async (path) => ({ path, stat: await this.#p.host.files.stat(path) })))
-    return kinds.filter(({ stat }) => stat?.kind !== 'file').map(({ path }) => path)
   }
 
   /** libvirt tells no pids; qemu carries its domain's name in its arguments. Looked for once in each run of a domain. */

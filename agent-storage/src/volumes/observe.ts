@@ -40,14 +40,23 @@ export async function observe(files: Host['files'], context: PlanContext): Promi
   return context.only ? have : [...have, ...(await orphanedCaches(files, context, { pools, have }))]
 }
 
-/** Paths of the primary pools that carry their own mark. */
+/**
+ * Paths of the primary pools that carry their own mark. Also those that only volumes name: after the loss of a ledger a pool's document
+ * may come later than theirs, and a file that is not looked for would count as lost, or its tombstone as carried out.
+ */
 async function primaryPools(files: Host['files'], context: PlanContext): Promise<string[]> {
-  const named = [...context.wantedOf('pool'), ...context.buriedOf('pool')] as Named<storageDesired.PoolSpec>
-  const paths = new Set<string>()
-  for (const { uuid, spec } of named) {
-    if (spec?.kind === 'primary' && (await readMarker(files, spec.path))?.uuid === uuid) paths.add(spec.path)
+  const pools = [...context.wantedOf('pool'), ...context.buriedOf('pool')] as Named<storageDesired.PoolSpec>
+  const volumes = [...context.wantedOf('volume'), ...context.buriedOf('volume')] as Named<storageDesired.VolumeSpec>
+  const named = new Map<string, Set<string>>()
+  const name = (path: string, uuid: string) => named.set(path, (named.get(path) ?? new Set()).add(uuid))
+  for (const { uuid, spec } of pools) if (spec?.kind === 'primary') name(spec.path, uuid)
+  for (const { uuid, spec } of volumes) {
+    const path = spec && poolOf(spec, uuid)
+    if (path) name(path, spec.poolUuid)
   }
-  return [...paths].sort()
+  const marked: string[] = []
+  for (const [path, uuids] of named) if (uuids.has((await readMarker(files, path))?.uuid ?? '')) marked.push(path)
+  return marked.sort()
 }
 
 async function observePool(files: Host['files'], poolPath: string, only?: ReadonlySet<string>): Promise<VolumeHave[]> {

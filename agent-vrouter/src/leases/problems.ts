@@ -78,7 +78,8 @@ function problemOf({ uuid, spec }: Lease, router: Router | undefined, holders: H
     return toErrorBody(new SkerryError(code, message, { nicUuid: uuid, routerUuid, mac, ip, ...more }))
   }
   if (!router) return fail('not-found', 'the router of a lease is not on this agent; the lease is made as soon as it is')
-  if (!router.spec.cidrs.some(({ cidr }) => contains(cidr, spec.ip))) {
+  const networks = [router.spec, ...(router.spec.networks ?? [])]
+  if (!networks.flatMap(({ cidrs }) => cidrs).some(({ cidr }) => contains(cidr, spec.ip))) {
     return fail('invalid-document', 'the address of a lease is in no network of its router')
   }
   const { ip6 } = spec

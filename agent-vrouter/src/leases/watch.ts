@@ -9,7 +9,7 @@ import { routerDir, routersDir } from '../routers/service.ts'
 import type { Folders } from './folder.ts'
 
 export interface WatchPorts {
-  host: Pick<Host, 'files' | 'dnsmasq'>
+  host: Pick<Host, 'files' | 'dnsmasq' | 'lighttpd'>
   folders: Folders
   stateDir: string
   timers: Timers
@@ -21,7 +21,8 @@ export interface WatchPorts {
 }
 
 interface Known {
-  up: boolean
+  /** Which of its daemons run. */
+  up: string
   /** MAC by address */
   leased: ReadonlyMap<string, string>
 }
@@ -39,7 +40,7 @@ const SETTLE_MS = 30
 export class LeaseWatch {
   readonly #p: WatchPorts
   readonly #watches = new Map<string, () => void>()
-  /** By router: whether its daemon runs, and who has which address. */
+  /** By router: whether its daemons run, and who has which address. */
   readonly #known = new Map<string, Known>()
   readonly #settling = new Map<string, unknown>()
   #timer: unknown
@@ -106,11 +107,11 @@ export class LeaseWatch {
   async #look(router: string): Promise<void> {
     const { host, stateDir, signal } = this.#p
     const dir = routerDir(stateDir, router)
-    const running = await host.dnsmasq.running(dir)
+    const daemons = await Promise.all([host.dnsmasq.running(dir), host.lighttpd.running(dir)])
     const { leases, stale, byIdentity } = await this.#p.folders.read(dir)
     if (this.#stopped) return
     const before = this.#known.get(router)
-    const now: Known = { up: Boolean(running), leased: new Map(leases.map(({ mac, ip }) => [ip, mac])) }
+    const now: Known = { up: daemons.map(Boolean).join(' '), leased: new Map(leases.map(({ mac, ip }) => [ip, mac])) }
     this.#known.set(router, now)
     if (before?.up !== now.up) return signal()
     const moved = movedBetween(before.leased, now.leased)

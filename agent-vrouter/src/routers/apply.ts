@@ -1,6 +1,8 @@
 /** Carries out one change of a router. Decides nothing. */
-import { routerNetns, routerPort, SkerryError } from '@skerry/contract'
+import { routerNetns, SkerryError } from '@skerry/contract'
 import { buildTable, dnsmasqFiles, type Host, markOf, moveElements, type NftCommand, nftables } from '@skerry/host'
+import { charonDir } from '../ipsec/records.ts'
+import { bridgeShape, bridgeTable, type FlatSets, flatShape, NO_SETS, toElements } from './flat.ts'
 import type { RouterChange } from './have.ts'
 import type { RouterPorts } from './observe.ts'
 import { hostShape, ROUTER_TABLE, routerShape, SNAT_SOURCES, toSource, toUplink, UP, UPLINKS } from './rules.ts'
@@ -16,6 +18,10 @@ export async function apply(ports: RouterPorts, change: RouterChange): Promise<v
     case 'host.rules.move':
     case 'host.rules.drop':
       return applyRules(ports, change)
+    case 'flat.make':
+    case 'flat.move':
+    case 'flat.drop':
+      return ports.host.nft.at().apply(flatCommands(ports.hostTable, change))
     case 'service.write':
     case 'service.start':
     case 'service.stop':
@@ -33,7 +39,8 @@ type RuleChange = Of<'rules.make' | 'rules.move' | 'host.rules.make' | 'host.rul
 type ServiceChange = Of<
   'service.write' | 'service.start' | 'service.stop' | 'service.reload' | 'service.forget' | 'service.kill' | 'folder.remove'
 >
-type NetworkChange = Exclude<RouterChange, RuleChange | ServiceChange>
+type FlatChange = Of<'flat.make' | 'flat.move' | 'flat.drop'>
+type NetworkChange = Exclude<RouterChange, RuleChange | ServiceChange | FlatChange>
 
 /** One transaction. */
 async function applyRules({ host, hostTable }: RouterPorts, change: RuleChange): Promise<void> {
@@ -43,7 +50,7 @@ async function applyRules({ host, hostTable }: RouterPorts, change: RuleChange):
       case 'rules.make':
         return {
           netns: routerNetns(change.uuid),
-          commands: buildTable(routerShape, { [SNAT_SOURCES]: change.sources.map(toSource) }),
+          commands: buildTable(change.flat ? flatShape : routerShape, { [SNAT_SOURCES]: change.sources.map(toSource) }),
         }
       case 'rules.move': {
         const move = { add: change.add.map(toSource), remove: change.remove.map(toSource) }
@@ -63,6 +70,20 @@ async function applyRules({ host, hostTable }: RouterPorts, change: RuleChange):
   await host.nft.at(netns).apply(transaction)
 }
 
+function flatCommands(hostTable: string, change: FlatChange): NftCommand[] {
+  switch (change.op) {
+    case 'flat.make':
+      return buildTable(bridgeShape(hostTable), toElements(change.sets))
+    case 'flat.drop':
+      return nftables.dropTable(bridgeTable(hostTable))
+    case 'flat.move': {
+      const [add, remove] = [change.add, change.remove].map((sets) => toElements({ ...NO_SETS, ...sets }))
+      const names: (keyof FlatSets)[] = ['ports', 'gates']
+      return names.flatMap((name) => moveElements(bridgeTable(hostTable), name, { add: add![name], remove: remove![name] }))
+    }
+  }
+}
+
 async function applyNetwork({ host, stateDir }: RouterPorts, change: NetworkChange): Promise<void> {
   const netns = routerNetns(change.uuid)
   const { ip } = host
@@ -71,8 +92,12 @@ async function applyNetwork({ host, stateDir }: RouterPorts, change: NetworkChan
     case 'netns.add':
       // the folder is also the note that this namespace is of this agent's making
       await host.files.makeDir(routerDir(stateDir, change.uuid), 0o755)
+      // one that is left over is in another namespace, which has gone
+      await host.charon.stop(charonDir(stateDir, change.uuid))
       return ip.netns.add(netns)
     case 'netns.del':
+      // it would keep the namespace alive
+      await host.charon.stop(charonDir(stateDir, change.uuid))
       return ip.netns.del(netns)
     case 'veth.add': {
       const { uuid, name, peer, mac, mtu } = change
@@ -93,7 +118,7 @@ async function applyNetwork({ host, stateDir }: RouterPorts, change: NetworkChan
     case 'host.forward':
       return switchOnForwarding(host, { stateDir, before: change.before })
     case 'port.attach':
-      return ip.at().links.set(routerPort(change.uuid), { master: change.bridge })
+      return ip.at().links.set(change.port, { master: change.bridge })
     case 'port.await':
       throw new SkerryError(
         'host-command-failed',
@@ -142,6 +167,8 @@ async function applyService(ports: RouterPorts, change: ServiceChange): Promise<
       await host.process.signal(change, 'SIGTERM')
       return void (await host.process.waitGone(change, 3_000))
     case 'folder.remove':
+      // its own documents end it; one that nobody knows of would be left in a namespace without a name
+      await host.lighttpd.stop(dir)
       return files.remove(dir)
   }
 }

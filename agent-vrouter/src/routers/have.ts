@@ -2,6 +2,7 @@
 import type { ErrorBody } from '@skerry/contract'
 import type { LinkChange, ShapeState } from '@skerry/host'
 import type { Change, Observed } from '@skerry/reconcile'
+import type { FlatSets } from './flat.ts'
 import type { UplinkElement } from './rules.ts'
 
 /** One end of a veth. */
@@ -18,6 +19,8 @@ export interface End {
 export interface Inside {
   loUp: boolean
   lan: End | null
+  /** In each of several networks, by name. */
+  lans?: Record<string, End>
   up: End | null
   /** Next hop of the default route. */
   defaultVia: string | null
@@ -51,6 +54,8 @@ export interface HostView {
   rules: ShapeState
   uplinks: UplinkElement[]
   bridges: string[]
+  /** The table of the bridge family; absent: there is none. */
+  flat?: { rules: ShapeState; sets: FlatSets }
   /** Name servers of the host that a router can reach. */
   nameServers: string[]
 }
@@ -61,6 +66,10 @@ export interface RouterHave extends Observed {
   unseen: ErrorBody | null
   inside: Inside | null
   port: End | null
+  /** Bridges' ends of several networks that carry its mark, by name. */
+  ports?: Record<string, End>
+  /** Interfaces with a name that it wants, and without its mark. */
+  strangers?: Record<string, End>
   uplink: End | null
   folder: boolean
   /** VIPs on it are wanted: they let its guests in when it is made anew. */
@@ -79,17 +88,21 @@ type Step =
   | { op: 'sysctl.set'; key: string; value: string }
   | { op: 'route.default'; via: string }
   /** The whole table. */
-  | { op: 'rules.make'; sources: string[] }
+  | { op: 'rules.make'; sources: string[]; flat?: true }
   | { op: 'rules.move'; add: string[]; remove: string[] }
   | { op: 'host.forward'; before: string }
   | { op: 'host.rules.make'; uplinks: UplinkElement[] }
   | { op: 'host.rules.move'; add: UplinkElement[]; remove: UplinkElement[] }
   | { op: 'host.rules.drop' }
+  | { op: 'flat.make'; sets: FlatSets }
+  | { op: 'flat.move'; add: Pick<FlatSets, 'ports' | 'gates'>; remove: Pick<FlatSets, 'ports' | 'gates'> }
+  | { op: 'flat.drop' }
   | { op: 'service.write'; conf: string }
   | { op: 'service.start' | 'service.stop' | 'service.reload' }
   | { op: 'service.forget'; addresses: string[] }
   | { op: 'service.kill'; pid: number; startTicks: number }
-  | { op: 'port.attach'; bridge: string }
+  /** `port`: the bridge's end */
+  | { op: 'port.attach'; port: string; bridge: string }
   /** Fails, to be tried again soon: the bridge is agent-kvm's to make. */
   | { op: 'port.await'; bridge: string }
   | { op: 'folder.remove' }

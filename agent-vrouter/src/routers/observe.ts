@@ -1,9 +1,20 @@
 /** Reads every router of this host: namespaces, ends of veths, tables, dnsmasq. Only reads. */
-import { routerNetns, routerPort, routerUplink, toErrorBody, type vrouterDesired } from '@skerry/contract'
-import { type Address, compareShape, dnsmasqFiles, elementsIn, type Host, type Link, ownerOf } from '@skerry/host'
-import type { PlanContext } from '@skerry/reconcile'
+import { lanName, routerNetns, routerPort, routerUplink, toErrorBody, type vrouterDesired } from '@skerry/contract'
+import {
+  type Address,
+  compareShape,
+  dnsmasqFiles,
+  elementsIn,
+  type Host,
+  type Link,
+  type NftObject,
+  ownerOf,
+  type TableShape,
+} from '@skerry/host'
+import type { PlanContext, Wanted } from '@skerry/reconcile'
 import { z } from 'zod'
 import type { Folders } from '../leases/folder.ts'
+import { bridgeShape, type FlatSets, flatShape, pairOf } from './flat.ts'
 import type { End, HostView, Inside, RouterHave, ServiceHave } from './have.ts'
 import { hostShape, LAN, ROUTER_TABLE, routerShape, SNAT_SOURCES, sourceOf, UP, UPLINKS, uplinkOf } from './rules.ts'
 import { hostsDigest, nameServers, parseServed, routerDir, routersDir, servedPath } from './service.ts'
@@ -30,11 +41,15 @@ interface World {
   addresses: Address[]
   folders: Set<string>
   view: HostView
+  /** Of these, routers that are flat ones. */
+  flats: Set<string>
 }
 
 export async function observe(ports: RouterPorts, context: Pick<PlanContext, 'wantedOf' | 'buriedOf'>): Promise<RouterHave[]> {
-  const world = await readWorld(ports)
-  const wanted = context.wantedOf('router').map((w) => w.uuid)
+  const documents = context.wantedOf('router') as readonly Wanted<vrouterDesired.RouterSpec>[]
+  const flats = new Set(documents.filter(({ spec }) => spec.flat).map(({ uuid }) => uuid))
+  const world = { ...(await readWorld(ports)), flats }
+  const wanted = documents.map((w) => w.uuid)
   const buried = context.buriedOf('router').map((b) => b.uuid)
   const served = new Set(context.wantedOf('vip').map((vip) => (vip.spec as vrouterDesired.VipSpec).routerUuid))
   const known = [...new Set([...wanted, ...buried, ...marked(world)])].sort()
@@ -56,30 +71,34 @@ function marked({ namespaces, links, folders }: World): string[] {
     ...[...namespaces].flatMap((name) => NETNS.exec(name)?.[1] ?? []),
     ...links.flatMap((link) => {
       const uuid = ownerOf(link.alias)
-      return uuid && (link.name === routerPort(uuid) || link.name === routerUplink(uuid)) ? [uuid] : []
+      return uuid && (isPort(link.name) || link.name === routerUplink(uuid)) ? [uuid] : []
     }),
     ...folders,
   ]
 }
 
+const isPort = (name: string) => name.startsWith(routerPort(''))
+
 const exists = (have: RouterHave) =>
   have.netns ||
   have.port !== null ||
+  Object.keys(have.ports ?? {}).length > 0 ||
   have.uplink !== null ||
   have.folder ||
   have.service.pid !== null ||
   have.host.uplinks.some((u) => u.ifname === routerUplink(have.uuid))
 
-async function readWorld({ host, stateDir, hostTable }: RouterPorts): Promise<World> {
+async function readWorld({ host, stateDir, hostTable }: RouterPorts): Promise<Omit<World, 'flats'>> {
   const { links, addresses, sysctl } = host.ip.at()
   const nft = host.nft.at()
   const shape = hostShape(hostTable)
-  const [namespaces, allLinks, allAddresses, folders, table, forwarding, forwardDrop, servers] = await Promise.all([
+  const [namespaces, allLinks, allAddresses, folders, table, flat, forwarding, forwardDrop, servers] = await Promise.all([
     host.ip.netns.list(),
     links.list(),
     addresses.list(),
     host.files.list(routersDir(stateDir)),
     nft.table(shape.table),
+    nft.table(bridgeShape(hostTable).table),
     sysctl.read('net/ipv4/ip_forward'),
     foreignForwardDrop(host, hostTable),
     readNameServers(host),
@@ -90,11 +109,18 @@ async function readWorld({ host, stateDir, hostTable }: RouterPorts): Promise<Wo
     rules: compareShape(table, shape),
     uplinks: elementsIn(table, UPLINKS).flatMap((element) => uplinkOf(element) ?? []),
     bridges: allLinks.filter((link) => link.kind === 'bridge').map((link) => link.name),
+    ...(flat ? { flat: { rules: compareShape(flat, bridgeShape(hostTable)), sets: flatSets(flat) } } : {}),
     nameServers: servers,
   }
   const uuids = (folders ?? []).filter((name) => UUID.test(name))
   return { namespaces: new Set(namespaces), links: allLinks, addresses: allAddresses, folders: new Set(uuids), view }
 }
+
+const flatSets = (table: readonly NftObject[]): FlatSets => ({
+  ports: elementsIn(table, 'ports').filter((element) => typeof element === 'string'),
+  gates: elementsIn(table, 'gates').flatMap((element) => pairOf(element) ?? []),
+  asks: elementsIn(table, 'asks').flatMap((element) => pairOf(element) ?? []),
+})
 
 const chainList = z.object({
   nftables: z.array(
@@ -130,14 +156,22 @@ async function readNameServers({ files }: Host): Promise<string[]> {
 
 async function readRouter(ports: RouterPorts, world: World, uuid: string): Promise<Omit<RouterHave, 'vips'>> {
   const netns = world.namespaces.has(routerNetns(uuid))
-  const port = endOf(world, routerPort(uuid))
+  const own = routerPort(uuid)
+  const port = endOf(world, own)
+  const others = world.links.filter((link) => isPort(link.name) && link.name !== own)
   const uplink = endOf(world, routerUplink(uuid))
   const folder = world.folders.has(uuid)
   const [inside, service] = await Promise.all([
-    netns ? readInside(ports.host, routerNetns(uuid)) : { inside: null, unseen: null },
+    netns
+      ? readInside(ports.host, routerNetns(uuid), world.flats.has(uuid) ? flatShape : routerShape)
+      : { inside: null, unseen: null },
     folder ? readService(ports, routerDir(ports.stateDir, uuid)) : NO_SERVICE,
   ])
-  return { uuid, netns, ...inside, port, uplink, folder, service, host: world.view }
+  const ends = {
+    ports: byName(others.filter((link) => ownerOf(link.alias) === uuid)),
+    strangers: byName(others.filter((link) => ownerOf(link.alias) !== uuid)),
+  }
+  return { uuid, netns, ...inside, port, ...ends, uplink, folder, service, host: world.view }
 }
 
 export const toEnd = (link: Link, addresses: readonly Address[]): End => ({
@@ -150,21 +184,24 @@ export const toEnd = (link: Link, addresses: readonly Address[]): End => ({
     .map((a) => a.cidr),
 })
 
+const byName = (links: readonly Link[], addresses: readonly Address[] = []): Record<string, End> =>
+  Object.fromEntries(links.map((link) => [link.name, toEnd(link, addresses)]))
+
 function endOf({ links, addresses }: Pick<World, 'links' | 'addresses'>, name: string): End | null {
   const link = links.find((candidate) => candidate.name === name)
   return link ? toEnd(link, addresses) : null
 }
 
 /** A namespace that can't be read (removed meanwhile, broken) must not hide the other routers. */
-async function readInside(host: Host, netns: string): Promise<Pick<RouterHave, 'inside' | 'unseen'>> {
+async function readInside(host: Host, netns: string, shape: TableShape): Promise<Pick<RouterHave, 'inside' | 'unseen'>> {
   try {
-    return { inside: await readNamespace(host, netns), unseen: null }
+    return { inside: await readNamespace(host, netns, shape), unseen: null }
   } catch (error) {
     return { inside: null, unseen: toErrorBody(error) }
   }
 }
 
-async function readNamespace(host: Host, netns: string): Promise<Inside> {
+async function readNamespace(host: Host, netns: string, shape: TableShape): Promise<Inside> {
   const scope = host.ip.at(netns)
   const [links, addresses, routes, forwarding, forwarding6, rpFilter, table] = await Promise.all([
     scope.links.list(),
@@ -180,12 +217,16 @@ async function readNamespace(host: Host, netns: string): Promise<Inside> {
   return {
     loUp: links.find((link) => link.name === 'lo')?.up ?? false,
     lan: endOf({ links, addresses }, LAN),
+    lans: byName(
+      links.filter(({ name }) => name.startsWith(lanName('')) && name !== LAN),
+      addresses,
+    ),
     up: endOf({ links, addresses }, UP),
     defaultVia: routes.find((route) => route.dst === 'default' && !route.via?.includes(':'))?.via ?? null,
     forwarding: forwarding === '1',
     forwarding6: forwarding6 === '1',
     rpFilter,
-    rules: strange ? 'differs' : compareShape(table, routerShape),
+    rules: strange ? 'differs' : compareShape(table, shape),
     sources: sources.filter((source) => source !== undefined),
   }
 }

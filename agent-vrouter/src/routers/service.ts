@@ -4,6 +4,7 @@ import type { vrouterDesired } from '@skerry/contract'
 import { dnsmasqFiles, renderConf, renderV6 } from '@skerry/host'
 import { netmaskOf, networkAddress, networkOf } from './cidr.ts'
 import { LAN } from './rules.ts'
+import { vpcConf } from './service-vpc.ts'
 
 type RouterSpec = vrouterDesired.RouterSpec
 
@@ -12,16 +13,18 @@ export const routerDir = (stateDir: string, routerUuid: string) => `${routersDir
 /** Which texts the running process has read: a crash between writing and telling it is seen by the next pass. */
 export const servedPath = (dir: string) => `${dir}/served`
 
-export const wantsService = ({ services }: RouterSpec) => services.dhcp || services.dns
+export const wantsService = ({ services, networks }: RouterSpec) =>
+  [services, ...(networks ?? []).map((network) => network.services)].some(({ dhcp, dns }) => dhcp || dns)
 
 /** The whole main file. `upstream`: the host's own name servers, used where the network names none. */
 export function confOf(spec: RouterSpec, dir: string, upstream: readonly string[]): string {
+  if (spec.networks) return vpcConf(spec, dir, upstream) ?? ''
   const [first, ...more] = distinctNetworks(spec)
-  if (!first) throw new TypeError('a router without a network') // the contract's schema wants at least one
+  if (!first) throw new TypeError('a router without a network') // refused as contradictory before
   const base = renderConf(
     {
       interface: LAN,
-      listenAddress: first.gateway,
+      listenAddress: spec.flat?.dhcpIp ?? first.gateway,
       network: first.cidr,
       leaseSeconds: spec.leaseSeconds,
       router: first.gateway,
@@ -57,7 +60,8 @@ function networkLines(spec: RouterSpec, { cidr, gateway }: { cidr: string; gatew
   const leads = spec.hostRoutes?.some((route) => route.destination === '0.0.0.0/0')
   const told = [...routes, ...(leads ? [] : ['0.0.0.0/0', gateway])].join(',')
   return [
-    `listen-address=${gateway}`,
+    // a flat router has no address there: what it is asked on its interface is meant for all ranges
+    spec.flat ? `shared-network=${LAN},${networkAddress(cidr)}` : `listen-address=${gateway}`,
     ...(spec.services.dhcp ? [`dhcp-range=${range}`, `dhcp-option=tag:${tag},option:router,${gateway}`] : []),
     ...(spec.services.dhcp && routes.length > 0 ? [`dhcp-option=tag:${tag},option:classless-static-route,${told}`] : []),
   ]

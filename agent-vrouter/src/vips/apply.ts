@@ -1,12 +1,14 @@
 /** Carries out one change of a VIP. Decides nothing. */
-import { routerNetns, routerPort, SkerryError } from '@skerry/contract'
+import { routerNetns, SkerryError } from '@skerry/contract'
 import { buildTable, type Host, markOf, moveElements } from '@skerry/host'
+import { bridgeTable, toPair } from '../routers/flat.ts'
+import { LAN } from '../routers/rules.ts'
 import type { VipChange } from './have.ts'
 import type { VipPorts } from './observe.ts'
 import { recordPath, writeRecord } from './records.ts'
 import { VIP_TABLE, vipShape } from './rules.ts'
 
-export async function apply({ host, stateDir }: VipPorts, change: VipChange): Promise<void> {
+export async function apply({ host, stateDir, hostTable }: VipPorts, change: VipChange): Promise<void> {
   const netns = routerNetns(change.router)
   switch (change.op) {
     case 'table.make':
@@ -15,6 +17,10 @@ export async function apply({ host, stateDir }: VipPorts, change: VipChange): Pr
       const names = vipShape.sets.map(({ name }) => name)
       const move = (name: string) => ({ add: change.add[name] ?? [], remove: change.remove[name] ?? [] })
       return host.nft.at(netns).apply(names.flatMap((name) => moveElements(VIP_TABLE, name, move(name))))
+    }
+    case 'gate.move': {
+      const move = { add: change.add.map(toPair), remove: change.remove.map(toPair) }
+      return host.nft.at().apply(moveElements(bridgeTable(hostTable), 'asks', move))
     }
     case 'flows.forget':
       for (const flow of change.flows) await host.conntrack.at(netns).forget(flow)
@@ -28,7 +34,10 @@ export async function apply({ host, stateDir }: VipPorts, change: VipChange): Pr
   }
 }
 
-type NetworkChange = Exclude<VipChange, { op: 'table.make' | 'table.move' | 'flows.forget' | 'record.write' | 'record.remove' }>
+type NetworkChange = Exclude<
+  VipChange,
+  { op: 'table.make' | 'table.move' | 'gate.move' | 'flows.forget' | 'record.write' | 'record.remove' }
+>
 
 async function applyNetwork(host: Host, netns: string, change: NetworkChange): Promise<void> {
   const { ip } = host
@@ -44,7 +53,7 @@ async function applyNetwork(host: Host, netns: string, change: NetworkChange): P
     case 'leg.attach':
       return ip.at().links.set(change.name, { master: change.bridge })
     case 'port.attach':
-      return ip.at().links.set(routerPort(change.router), { master: change.bridge })
+      return ip.at().links.set(change.port, { master: change.bridge })
     case 'leg.await':
       throw new SkerryError(
         'host-command-failed',
@@ -58,6 +67,9 @@ async function applyNetwork(host: Host, netns: string, change: NetworkChange): P
       return inside.addresses.add(change.dev, change.cidr)
     case 'address.del':
       return inside.addresses.del(change.dev, change.cidr)
+    case 'gate.announce':
+      await inside.sysctl.write(`net/ipv4/conf/${LAN}/arp_notify`, '1')
+      return inside.links.set(LAN, { mac: change.mac })
     // the kernel tells all addresses of an interface when its MAC is set, to the same one too
     case 'leg.announce':
       return inside.links.set(change.dev, { mac: change.mac })
@@ -77,6 +89,8 @@ async function addLeg(host: Host, netns: string, leg: Extract<VipChange, { op: '
   const of = (key: string) => `net/ipv4/conf/${peer}/${key}`
   // Who asks for an address (ARP) has no mark yet, so the strict check would look for him behind the uplink; rules check packets.
   await sysctl.write(of('rp_filter'), '2')
+  // a flat router has no uplink: whoever sent a packet is behind the leg of its mark
+  await sysctl.write(of('src_valid_mark'), '1')
   // each leg answers for its own addresses only
   await sysctl.write(of('arp_ignore'), '1')
   await sysctl.write(of('arp_notify'), '1')

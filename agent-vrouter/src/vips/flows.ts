@@ -6,7 +6,7 @@ import type { Spec } from './rules.ts'
 export function lostFlows(before: Spec, after: Spec | undefined): FlowMatch[] {
   const { ip } = before
   const ofEip: FlowMatch[] = [{ destination: ip }, { answeredTo: ip }]
-  if (!after || after.ip !== ip) return before.eip ? ofEip : [{ destination: ip }]
+  if (!after || after.ip !== ip) return before.eip || before.own ? ofEip : [{ destination: ip }]
   if (before.eip && before.eip.guestIp !== after.eip?.guestIp) return ofEip
   const kept = new Set(after.portForwarding.map((rule) => JSON.stringify(rule)))
   return before.portForwarding

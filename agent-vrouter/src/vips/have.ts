@@ -2,6 +2,7 @@
 import type { ErrorBody } from '@skerry/contract'
 import type { FlowMatch, LinkChange, Route, RoutingRule, ShapeState } from '@skerry/host'
 import type { Change, Observed } from '@skerry/reconcile'
+import type { ArpPair } from '../routers/flat.ts'
 import type { End } from '../routers/have.ts'
 import type { Elements, Spec } from './rules.ts'
 
@@ -20,8 +21,8 @@ export interface RouterView {
   routes: Record<string, Route[]>
   table: ShapeState
   elements: Elements
-  /** Its guests reach it. */
-  joined: boolean
+  /** Bridges' ends by which guests reach it. */
+  joined: string[]
 }
 
 export interface Placed {
@@ -35,6 +36,8 @@ export interface VipHave extends Observed {
   /** Those that it concerns. */
   routers: RouterView[]
   bridges: string[]
+  /** Guests of flat networks for whom their router stands in for their gateway; absent: there is no table of that. */
+  asks?: ArpPair[]
 }
 
 export type VipStep =
@@ -51,10 +54,13 @@ export type VipStep =
   | { op: 'rule.add' | 'rule.del'; rule: RoutingRule }
   | { op: 'table.make'; elements: Elements }
   | { op: 'table.move'; add: Elements; remove: Elements }
+  | { op: 'gate.move'; add: readonly ArpPair[]; remove: readonly ArpPair[] }
+  /** Tells guests where their gateway is from now on. */
+  | { op: 'gate.announce'; mac: string }
   | { op: 'flows.forget'; flows: FlowMatch[] }
   | { op: 'record.write'; spec: Spec }
   | { op: 'record.remove' }
   /** The router waited with its guests for this. */
-  | { op: 'port.attach'; bridge: string }
+  | { op: 'port.attach'; port: string; bridge: string }
 
 export type VipChange = Change & { router: string } & VipStep

@@ -2,6 +2,7 @@
 import { legName, routerLeg, routerNetns, routerPort, toErrorBody } from '@skerry/contract'
 import { type Address, compareShape, elementsIn, type Host, type Link } from '@skerry/host'
 import type { PlanContext, Wanted } from '@skerry/reconcile'
+import { bridgeTable, pairOf } from '../routers/flat.ts'
 import type { End } from '../routers/have.ts'
 import { toEnd } from '../routers/observe.ts'
 import type { Placed, RouterView, VipHave } from './have.ts'
@@ -12,6 +13,8 @@ export interface VipPorts {
   host: Host
   /** The agent's own folder. */
   stateDir: string
+  /** Name of the tables in the host's own namespace. */
+  hostTable: string
 }
 
 interface World {
@@ -19,7 +22,10 @@ interface World {
   links: Link[]
 }
 
-export async function observe({ host, stateDir }: VipPorts, context: Pick<PlanContext, 'wantedOf'>): Promise<VipHave[]> {
+export async function observe(
+  { host, stateDir, hostTable }: VipPorts,
+  context: Pick<PlanContext, 'wantedOf'>,
+): Promise<VipHave[]> {
   const wanted = new Map((context.wantedOf('vip') as readonly Wanted<Spec>[]).map((w) => [w.uuid, w.spec]))
   const records = await readRecords(host.files, stateDir)
   const uuids = [...new Set([...wanted.keys(), ...records.keys()])].sort()
@@ -31,10 +37,13 @@ export async function observe({ host, stateDir }: VipPorts, context: Pick<PlanCo
     placed.set(uuid, [...(records.get(uuid) ?? []), ...(spec ? [{ routerUuid: spec.routerUuid, spec }] : [])])
   }
   const views = await readRouters(host, { namespaces, links }, [...placed.values()].flat())
+  const isFlat = [...placed.values()].flat().some((one) => one.spec.flat)
+  const flat = isFlat ? await host.nft.at().table(bridgeTable(hostTable)) : undefined
+  const asks = flat && { asks: elementsIn(flat, 'asks').flatMap((element) => pairOf(element) ?? []) }
   const bridges = links.filter((link) => link.kind === 'bridge').map((link) => link.name)
   return uuids.map((uuid) => {
     const routers = [...new Set(placed.get(uuid)!.map((one) => one.routerUuid))]
-    return { uuid, made: records.get(uuid) ?? [], routers: routers.map((router) => views.get(router)!), bridges }
+    return { uuid, made: records.get(uuid) ?? [], routers: routers.map((router) => views.get(router)!), bridges, ...asks }
   })
 }
 
@@ -52,9 +61,11 @@ const NOTHING = { inner: {}, rules: [], routes: {}, table: 'absent' as const, el
 async function readRouter(host: Host, world: World, of: { uuid: string; l3s: string[] }): Promise<RouterView> {
   const { uuid, l3s } = of
   const ports = endsOf(world.links, [], new Set(l3s.map((l3) => routerLeg(uuid, l3))))
-  const port = world.links.find((link) => link.name === routerPort(uuid))
+  const joined = world.links
+    .filter(({ name, master }) => name.startsWith(routerPort('')) && master !== null)
+    .map(({ name }) => name)
   const netns = world.namespaces.includes(routerNetns(uuid))
-  const outside = { uuid, netns, ports, joined: port !== undefined && port.master !== null, unseen: null }
+  const outside = { uuid, netns, ports, joined, unseen: null }
   if (!netns) return { ...outside, ...NOTHING }
   try {
     return { ...outside, ...(await readInside(host, routerNetns(uuid), l3s)) }
@@ -66,7 +77,7 @@ async function readRouter(host: Host, world: World, of: { uuid: string; l3s: str
 
 async function readInside(host: Host, netns: string, l3s: readonly string[]) {
   const scope = host.ip.at(netns)
-  const tables = l3s.map((l3) => String(legMark(l3)))
+  const tables = ['main', ...l3s.map((l3) => String(legMark(l3)))]
   const [links, addresses, rules, listed, ...routes] = await Promise.all([
     scope.links.list(),
     scope.addresses.list(),

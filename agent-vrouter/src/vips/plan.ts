@@ -2,12 +2,14 @@
 import { routerLeg, type vrouterDesired } from '@skerry/contract'
 import { markOf } from '@skerry/host'
 import type { PlanContext, Report, Wanted } from '@skerry/reconcile'
+import { type Lan, lansOf } from '../routers/lans.ts'
 import { faultOf } from './faults.ts'
 import { lostFlows } from './flows.ts'
 import type { Placed, RouterView, VipChange, VipHave, VipStep } from './have.ts'
+import { planGate, planGateRemoval } from './plan-gate.ts'
 import { legEnds, planLeg, planLegRemoval } from './plan-leg.ts'
 import { ownMoves, removalMoves } from './plan-table.ts'
-import { elementsOf, type Spec, type Vip } from './rules.ts'
+import { cidrOf, elementsOf, type Spec, type Vip } from './rules.ts'
 
 export type Want = Wanted<Spec>
 
@@ -17,8 +19,8 @@ export interface RouterPlan {
   vips: Vip[]
   /** Of these, those that this pass may change something for, in its order: the first one makes what all need. */
   acting: Want[]
-  /** Of its guests' network. */
-  bridge: string | undefined
+  /** In its guests' networks. */
+  ports: Pick<Lan, 'port' | 'bridge'>[]
   /** Elements that a VIP which goes takes along already. */
   claimed: Set<string>
 }
@@ -33,12 +35,12 @@ export function plan(
   const plans = plansOf(want, have, context)
   const removals = have
     .filter((h) => context.buried.has(h.uuid))
-    .flatMap((h) => h.made.flatMap((placed) => planRemoval(h.uuid, placed, plans)))
+    .flatMap((h) => h.made.flatMap((placed) => planRemoval(h, placed, plans)))
   const made = want.flatMap((w) => {
     const h = seen.get(w.uuid)
     if (!h || faultOf(w, h)) return []
     const left = h.made.filter((one) => one.routerUuid !== w.spec.routerUuid)
-    return [...left.flatMap((placed) => planRemoval(w.uuid, placed, plans)), ...planVip(w, h, plans.get(w.spec.routerUuid)!)]
+    return [...left.flatMap((placed) => planRemoval(h, placed, plans)), ...planVip(w, h, plans.get(w.spec.routerUuid)!)]
   })
   return [...removals, ...made]
 }
@@ -49,8 +51,9 @@ function plansOf(want: readonly Want[], have: readonly VipHave[], context: Pick<
   const plans = new Map<string, RouterPlan>()
   for (const h of have) {
     for (const view of h.routers) {
-      const bridge = routers.find((router) => router.uuid === view.uuid)?.spec.bridge
-      if (!plans.has(view.uuid)) plans.set(view.uuid, { view, vips: [], acting: [], bridge, claimed: new Set() })
+      const spec = routers.find((router) => router.uuid === view.uuid)?.spec
+      const ports = spec ? lansOf(view.uuid, spec) : []
+      if (!plans.has(view.uuid)) plans.set(view.uuid, { view, vips: [], acting: [], ports, claimed: new Set() })
     }
     const w = wanted.get(h.uuid)
     if (w && !faultOf(w, h)) {
@@ -86,6 +89,7 @@ function planVip(w: Want, h: VipHave, router: RouterPlan): VipChange[] {
     ...leg.remove,
     ...leg.make,
     ...table,
+    ...planGate(w, h, { router, before }),
     ...(view.netns && flows.length > 0 ? [{ op: 'flows.forget', flows } as const] : []),
     ...(before && JSON.stringify(before) === JSON.stringify(spec) ? [] : [{ op: 'record.write', spec } as const]),
     ...leg.join,
@@ -93,11 +97,14 @@ function planVip(w: Want, h: VipHave, router: RouterPlan): VipChange[] {
 }
 
 /** A router that is made anew lets its guests in when what begins under an EIP can't leave under another address any more. */
-const join = (h: VipHave, { view, bridge }: RouterPlan): VipStep[] =>
-  !view.joined && bridge !== undefined && h.bridges.includes(bridge) ? [{ op: 'port.attach', bridge }] : []
+const join = (h: VipHave, { view, ports }: RouterPlan): VipStep[] =>
+  ports
+    .filter(({ port, bridge }) => !view.joined.includes(port) && h.bridges.includes(bridge))
+    .map(({ port, bridge }) => ({ op: 'port.attach', port, bridge }))
 
 /** What was made of a VIP in one router. */
-function planRemoval(uuid: string, placed: Placed, plans: Plans): VipChange[] {
+function planRemoval(h: VipHave, placed: Placed, plans: Plans): VipChange[] {
+  const { uuid } = h
   const router = plans.get(placed.routerUuid)
   if (!router) return []
   const { view, vips } = router
@@ -108,13 +115,18 @@ function planRemoval(uuid: string, placed: Placed, plans: Plans): VipChange[] {
   const steps: VipStep[] = readable
     ? [
         ...(view.table === 'ok' ? removalMoves(spec, router) : []),
-        ...(!kept && inner?.end.addresses.includes(`${spec.ip}/32`)
-          ? [{ op: 'address.del', dev: inner.name, cidr: `${spec.ip}/32` } as const]
+        ...(!kept && inner?.end.addresses.includes(cidrOf(spec))
+          ? [{ op: 'address.del', dev: inner.name, cidr: cidrOf(spec) } as const]
           : []),
         { op: 'flows.forget', flows: lostFlows(spec, undefined) },
       ]
     : []
-  return tag(uuid, view.uuid, [...steps, ...planLegRemoval(spec.l3NetworkUuid, router), { op: 'record.remove' }])
+  return tag(uuid, view.uuid, [
+    ...planGateRemoval(spec, h, router),
+    ...steps,
+    ...planLegRemoval(spec.l3NetworkUuid, router),
+    { op: 'record.remove' },
+  ])
 }
 
 /** `observed`: {address, leg}: whether the router has the address, and whether its leg is in the network. */
@@ -124,7 +136,7 @@ export function report(want: Want | undefined, have: VipHave | undefined): Repor
   const ends = view && spec ? legEnds(view, spec.l3NetworkUuid) : undefined
   const port = spec && view?.ports[routerLeg(view.uuid, spec.l3NetworkUuid)]
   const observed = {
-    address: (spec && ends?.inner?.end.addresses.includes(`${spec.ip}/32`)) ?? false,
+    address: (spec && ends?.inner?.end.addresses.includes(cidrOf(spec))) ?? false,
     leg: port !== undefined && port.alias === markOf(view!.uuid) && port.master === spec!.bridge,
   }
   const error = want && have ? faultOf(want, have) : undefined

@@ -2,26 +2,9 @@
 import { legName, type vrouterDesired } from '@skerry/contract'
 import { type NftElement, type NftTable, type NftValue, nftables, type TableShape } from '@skerry/host'
 import { networkOf } from '../routers/cidr.ts'
-import { LAN, LEGS } from '../routers/rules.ts'
+import { LANS, LEGS, MARK } from '../routers/rules.ts'
 
-const {
-  accept,
-  anyOf,
-  ct,
-  ctState,
-  dnat,
-  drop,
-  iifname,
-  lookup,
-  mangle,
-  masquerade,
-  match,
-  meta,
-  oifname,
-  payload,
-  prefix,
-  snat,
-} = nftables
+const { accept, anyOf, ct, ctState, dnat, drop, lookup, mangle, masquerade, match, meta, payload, prefix, snat } = nftables
 
 export const VIP_TABLE: NftTable = { family: 'inet', name: 'skerry_vip' }
 
@@ -36,6 +19,8 @@ export const legMark = (l3NetworkUuid: string) => 0x1000_0000 + Number.parseInt(
 
 const daddr = payload('ip', 'daddr')
 const key = { concat: [daddr, meta('l4proto'), payload('th', 'dport')] }
+const fromLan = match(meta('iifname'), LANS)
+const toLan = match(meta('oifname'), LANS)
 const fromLeg = match(meta('iifname'), LEGS)
 const toLeg = match(meta('oifname'), LEGS)
 const fresh = ctState('new')
@@ -75,9 +60,9 @@ export const vipShape: TableShape = {
     { chain: 'mark', expr: [fromLeg, mangle(meta('mark'), lookup(meta('iifname'), 'legs'))] },
     { chain: 'mark', expr: [fromLeg, match(cameFrom, false), drop] },
     { chain: 'mark', expr: [fromLeg, fresh, mangle(ct('mark'), meta('mark'))] },
-    { chain: 'mark', expr: [iifname(LAN), marked, mangle(meta('mark'), ct('mark')), accept] },
-    { chain: 'mark', expr: [iifname(LAN), fresh, unmarked, mangle(meta('mark'), lookup(payload('ip', 'saddr'), 'eip_legs'))] },
-    { chain: 'mark', expr: [iifname(LAN), fresh, unmarked, mangle(ct('mark'), meta('mark'))] },
+    { chain: 'mark', expr: [fromLan, marked, mangle(meta('mark'), ct('mark')), accept] },
+    { chain: 'mark', expr: [fromLan, fresh, unmarked, mangle(meta('mark'), lookup(payload('ip', 'saddr'), 'eip_legs'))] },
+    { chain: 'mark', expr: [fromLan, fresh, unmarked, mangle(ct('mark'), meta('mark'))] },
     { chain: 'dnat', expr: [dnat(lookup(daddr, 'eip_guests'))] },
     { chain: 'dnat', expr: [...allowed, dnat(lookup(key, 'pf_guests'), lookup(key, 'pf_ports'))] },
     { chain: 'dnat', expr: [...allowed, dnat(lookup(key, 'pf_guests'))] },
@@ -85,11 +70,16 @@ export const vipShape: TableShape = {
     { chain: 'own', expr: [marked, mangle(meta('mark'), ct('mark'))] },
     // a guest that was told a shorter way to a neighbour's VIP would find nobody there
     { chain: 'own', expr: [match(payload('icmp', 'type'), 'redirect'), drop] },
+    // the peer of a tunnel knows guests by their own addresses
+    { chain: 'snat', expr: [match(meta('mark'), MARK.tunnel), accept] },
     { chain: 'snat', expr: [toLeg, snat(lookup(payload('ip', 'saddr'), 'eip_vips'))] },
     // between guests of one network by a VIP: answers have to come back here
-    { chain: 'snat', expr: [iifname(LAN), oifname(LAN), match(ct('status'), 'dnat', 'in'), masquerade] },
+    { chain: 'snat', expr: [fromLan, toLan, match(ct('status'), 'dnat', 'in'), masquerade] },
   ],
 }
+
+/** An address as its leg has it: one of the router's own brings the network along. */
+export const cidrOf = ({ ip, prefixLen, own }: Spec): string => `${ip}/${own ? prefixLen : 32}`
 
 export type Elements = Record<string, NftElement[]>
 

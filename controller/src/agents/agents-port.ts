@@ -17,7 +17,7 @@ import type { Graph } from '@skerry/graph'
 import { z } from 'zod'
 import type { AgentCommand, AgentsPort, Waiting } from '../workflows/world.ts'
 import type { AgentBook } from './book.ts'
-import { kindOf } from './documents.ts'
+import { kindOf, ledgerOf, presentKeys } from './documents.ts'
 import type { Syncer } from './sync.ts'
 
 /** How long an agent may be out of reach before a step fails: a restart or upgrade of an agent fits in. */
@@ -69,9 +69,7 @@ export class Agents implements AgentsPort {
   }
 
   async converge(names: readonly string[], waiting: Waiting): Promise<Status[]> {
-    const keys = names.flatMap((name) =>
-      [...this.#p.graph.by('desired', 'of', name)].filter((k) => !this.#p.graph.get('desired', k)?.['tombstone']),
-    )
+    const keys = names.flatMap((name) => presentKeys(this.#p.graph, name))
     return Promise.all(keys.map((key) => this.#ready(key, waiting)))
   }
 
@@ -89,6 +87,9 @@ export class Agents implements AgentsPort {
         if (status.condition === 'Ready') return status
         if (status.condition === 'Failed' || status.condition === 'Refused') throw this.#failure(agentUuid, status)
       }
+      // Nobody will ever say Ready of what is deleted meanwhile.
+      if (graph.get('desired', key)?.['tombstone'] !== false)
+        throw new SkerryError('conflict', `${noun} ${uuid} is no longer wanted`, { ...this.#where(agentUuid), noun, uuid })
       if (waiting.remainingMs() <= 0)
         throw new SkerryError('deadline-exceeded', `${noun} ${uuid} was not ready in time`, {
           ...this.#where(agentUuid),
@@ -100,8 +101,17 @@ export class Agents implements AgentsPort {
       // A status that was published while nobody listened is asked for.
       if (this.#p.monotonic() - asked > LOOK_AGAIN_MS) {
         asked = this.#p.monotonic()
-        await this.#retrying(agentUuid, waiting, () => this.refresh(agentUuid))
+        await this.#retrying(agentUuid, waiting, () => this.#lookAgain(agentUuid))
       }
+    }
+  }
+
+  /** An agent that has too much to do to answer says Ready later: that is waited for until the deadline of who waits. */
+  async #lookAgain(agentUuid: string): Promise<void> {
+    try {
+      await this.refresh(agentUuid)
+    } catch (error) {
+      if (!(error instanceof SkerryError && error.code === 'agent-timeout')) throw error
     }
   }
 
@@ -153,7 +163,7 @@ export class Agents implements AgentsPort {
     this.#progress.set(command.id, { agentUuid, waiting })
     try {
       return await this.#retrying(agentUuid, waiting, async () => {
-        return this.#asking(subject, command, waiting)
+        return this.#asking(agentUuid, subject, command, waiting)
       })
     } finally {
       this.#progress.delete(command.id)
@@ -164,7 +174,7 @@ export class Agents implements AgentsPort {
    * Asks again now and then while the command runs: an answer is lost when the agent's connection broke off meanwhile, and then
    * nothing says so. The agent takes the repeat for what it is, by its id.
    */
-  async #asking(subject: string, command: AgentCommand, waiting: Waiting): Promise<Row> {
+  async #asking(agentUuid: string, subject: string, command: AgentCommand, waiting: Waiting): Promise<Row> {
     for (;;) {
       // whole milliseconds, as the schema wants them: clocks tell fractions
       const deadlineMs = Math.max(1, Math.min(Math.floor(waiting.remainingMs()), 2 ** 31 - 1))
@@ -172,6 +182,7 @@ export class Agents implements AgentsPort {
         id: command.id,
         deadlineMs: deadlineMs - Math.min(ANSWER_MS, Math.floor(deadlineMs / 10)),
         epoch: this.#p.graph.epoch,
+        ...ledgerOf(this.#p.graph, agentUuid),
         mode: 'apply',
         input: command.input,
       }

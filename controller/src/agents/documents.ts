@@ -22,6 +22,26 @@ export function* documentKeys(graph: Graph, agentUuid: string): Generator<string
   yield* graph.by('desired', 'agentUuid', agentUuid)
 }
 
+/** Rows of the `desired` table that aren't buried: by `noun/uuid` those of every agent that has it, by `agent/noun/uuid` that of one. */
+export function presentKeys(graph: Graph, name: string): string[] {
+  const keys = name.split('/').length === 3 ? [name] : [...graph.by('desired', 'of', name)]
+  return keys.filter((key) => graph.get('desired', key)?.['tombstone'] === false)
+}
+
+const places = new Map(Object.values(nouns).flatMap((list) => list.map(({ noun }, place) => [noun, place] as const)))
+
+/** As `documentKeys`, what others stand on first: an agent without any must know a pool before what is buried in it. */
+export function documentKeysInOrder(graph: Graph, agentUuid: string): string[] {
+  const place = (key: string) => places.get(key.split('/')[1]!) ?? places.size
+  return [...documentKeys(graph, agentUuid)].sort((a, b) => place(a) - place(b))
+}
+
+/** The ledger that an agent told last, to be named in what is meant for it: `{}` while it has told none. */
+export function ledgerOf(graph: Graph, agentUuid: string): { ledger?: string } {
+  const ledger = graph.get('agent', agentUuid)?.['ledger'] as string | null | undefined
+  return ledger ? { ledger } : {}
+}
+
 /** The document or tombstone behind a key, in the newest schema; undefined when there is none any more. */
 export function documentOf(graph: Graph, key: string, versions = ours): Document | Tombstone | undefined {
   const row = graph.get('desired', key)

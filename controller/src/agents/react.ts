@@ -4,6 +4,8 @@ import { canonicalJson, compareGeneration, vmStates } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { connectPart } from '../workflows/storage-parts.ts'
 import { releaseHost, reserveHost } from '../workflows/vm.state.ts'
+import { reactBalancer } from './react-balancer.ts'
+import { reactTunnel, tunnelGone } from './react-ipsec.ts'
 
 const current = (graph: Graph, agentUuid: string, status: Status): boolean => {
   const seq = graph.version('desired', `${agentUuid}/${status.noun}/${status.uuid}`)
@@ -20,6 +22,8 @@ export function react(graph: Graph, agentUuid: string, status: Status, now: numb
   if (status.condition === 'Gone') return carriedOut(graph, agentUuid, status)
   if (!current(graph, agentUuid, status) || graph.get('desired', `${agentUuid}/${status.noun}/${status.uuid}`)?.['tombstone'])
     return undefined
+  if (status.noun === 'ipsec') return reactTunnel(graph, status)
+  if (status.noun === 'balancer') return reactBalancer(graph, status)
   if (status.noun === 'vm') return reactVm(graph, agentUuid, status, now)
   if (status.noun === 'pool' && status.condition === 'Ready') return reactPool(graph, agentUuid, status, now)
   return undefined
@@ -30,9 +34,11 @@ function carriedOut(graph: Graph, agentUuid: string, status: Status): Change | u
   const key = `${agentUuid}/${status.noun}/${status.uuid}`
   const row = graph.get('desired', key)
   if (!row?.['tombstone'] || !current(graph, agentUuid, status)) return undefined
+  const also = status.noun === 'ipsec' ? tunnelGone(graph, status.uuid) : undefined
   return {
     guards: [{ g: 'version', t: 'desired', k: key, seq: graph.version('desired', key)! }],
-    ops: [{ o: 'del', t: 'desired', k: key }],
+    ops: [{ o: 'del', t: 'desired', k: key }, ...(also?.ops ?? [])],
+    ...(also?.facts ? { facts: also.facts } : {}),
   }
 }
 
@@ -137,7 +143,7 @@ export function reactPresence(
   graph: Graph,
   agentUuid: string,
   alive: boolean,
-  facts: { bootId?: string; version?: string; schemas?: Record<string, number>; now: number },
+  facts: { bootId?: string; version?: string; schemas?: Record<string, number>; ledger?: string; now: number },
 ): Change | undefined {
   const agent = graph.get('agent', agentUuid)
   if (!agent) return undefined
@@ -146,6 +152,7 @@ export function reactPresence(
   if (agent['status'] !== status) news['status'] = status
   if (facts.bootId && agent['bootId'] !== facts.bootId) news['bootId'] = facts.bootId
   if (facts.version && agent['version'] !== facts.version) news['version'] = facts.version
+  if (facts.ledger && agent['ledger'] !== facts.ledger) news['ledger'] = facts.ledger
   // An agent that says nothing of them is one from before they were told.
   const schemas = facts.schemas ?? null
   if (alive && canonicalJson(agent['schemas'] ?? null) !== canonicalJson(schemas)) news['schemas'] = schemas
@@ -155,7 +162,7 @@ export function reactPresence(
       ? hostPresence(graph, agent['hostUuid'], alive, facts.now)
       : agent['kind'] === 'storage'
         ? storagePresence(graph, agentUuid, agent['hostUuid'], alive)
-        : { ops: [], facts: [] }
+        : vpcPresence(graph, agentUuid, alive)
   const all = [...ops, ...more.ops]
   return all.length > 0
     ? {
@@ -166,6 +173,16 @@ export function reactPresence(
         ],
       }
     : undefined
+}
+
+/** Routers of VPCs that run there; one that is being made says it itself. */
+function vpcPresence(graph: Graph, agentUuid: string, alive: boolean): Required<Pick<Change, 'ops' | 'facts'>> {
+  const [from, to] = alive ? ['Disconnected', 'Connected'] : ['Connected', 'Disconnected']
+  const moved = [...graph.by('vpcRouter', 'agentUuid', agentUuid)].filter((k) => graph.get('vpcRouter', k)?.['status'] === from)
+  return {
+    ops: moved.map((k): Op => ({ o: 'set', t: 'vpcRouter', k, v: { status: to } })),
+    facts: moved.map((uuid) => ({ noun: 'vpcRouter', uuid, event: alive ? 'connected' : 'disconnected' })),
+  }
 }
 
 function hostPresence(graph: Graph, hostUuid: unknown, alive: boolean, now: number): Required<Pick<Change, 'ops' | 'facts'>> {

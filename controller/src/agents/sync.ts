@@ -19,7 +19,7 @@ import {
 } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { z } from 'zod'
-import { digestLines, documentFor, documentKeys, kindOf, readsNewest } from './documents.ts'
+import { digestLines, documentFor, documentKeys, documentKeysInOrder, kindOf, ledgerOf, readsNewest } from './documents.ts'
 import { type Link, newLink, passing, unheard, unreachable } from './link.ts'
 
 const SYNC_TIMEOUT_MS = 10_000
@@ -111,13 +111,18 @@ export class Syncer {
   /**
    * An agent was heard: compares its digest with ours, and sends what differs, nothing else. `fresh`: it came back or began anew, so
    * tombstones go along too; its word that they were carried out may have been lost, and a wiped agent knows nothing of them.
+   * `anew`: it has another ledger, hence nothing; and whatever is sent first must not be without what it stands on.
    */
-  async compare(agentUuid: string, digest: string, fresh = false): Promise<void> {
+  async compare(agentUuid: string, digest: string, { fresh = false, anew = false } = {}): Promise<void> {
     const link = this.#link(agentUuid)
-    if (fresh) {
+    if (fresh || anew) {
       link.settled = ''
       link.agreed = ''
       for (const key of this.#tombstones(agentUuid)) link.dirty.add(key)
+    }
+    if (anew) {
+      link.taken.clear()
+      link.dirty = new Set(documentKeysInOrder(this.#p.graph, agentUuid))
     }
     if (link.running || link.comparing) return
     link.comparing = true
@@ -276,7 +281,8 @@ export class Syncer {
     const sent = documents as (Document | Tombstone)[]
     const keys = sent.map(({ noun, uuid }) => `${agentUuid}/${noun}/${uuid}`)
     try {
-      await this.#p.bus.request(subject, { documents, epoch: this.#p.graph.epoch }, { timeoutMs: SYNC_TIMEOUT_MS })
+      const request = { documents, epoch: this.#p.graph.epoch, ...ledgerOf(this.#p.graph, agentUuid) }
+      await this.#p.bus.request(subject, request, { timeoutMs: SYNC_TIMEOUT_MS })
     } catch (error) {
       // Which of several was refused shows when each is sent by itself.
       if (keys.length === 1 && !unreachable(error)) this.#p.answered?.(keys[0]!, error)

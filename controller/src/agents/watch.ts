@@ -50,7 +50,7 @@ export class AgentWatch {
 
   /** A job on this resource has ended: what was reported meanwhile counts now. */
   lookAgain(uuid: string): void {
-    for (const noun of ['vm', 'volume', 'pool']) {
+    for (const noun of ['vm', 'volume', 'pool', 'balancer']) {
       for (const key of this.#p.graph.by('desired', 'of', `${noun}/${uuid}`)) {
         const agentUuid = key.slice(0, key.indexOf('/'))
         const status = this.#p.book.statusOf(agentUuid, noun, uuid)
@@ -67,14 +67,15 @@ export class AgentWatch {
       return void this.#p.report(new SkerryError('invalid-argument', 'a heartbeat does not fit its schema or its subject'), {
         subject,
       })
-    const { agentUuid, bootId, version, digest, statusDigest, schemas } = parsed.data
+    const { agentUuid, bootId, version, digest, statusDigest, schemas, ledger } = parsed.data
     const agent = this.#p.graph.get('agent', agentUuid)
     if (!agent) return
     const fresh = this.#isFresh(parsed.data)
+    const anew = ledger !== undefined && agent['ledger'] !== ledger
     this.#p.book.heartbeat(parsed.data, this.#p.now())
-    this.#presence(agentUuid, true, { bootId, version, ...(schemas ? { schemas } : {}) })
+    this.#presence(agentUuid, true, { bootId, version, ...(schemas ? { schemas } : {}), ...(ledger ? { ledger } : {}) })
     const report = (doing: string) => (error: unknown) => this.#p.report(error, { agentUuid, doing })
-    this.#p.syncer.compare(agentUuid, digest, fresh).catch(report('comparing digests'))
+    this.#p.syncer.compare(agentUuid, digest, { fresh, anew }).catch(report('comparing digests'))
     // While it was away its guests were taken for Unknown: what it says of them counts anew, though it be what it said before.
     if (fresh) this.#owed.set(agentUuid, parsed.data)
     const owed = this.#owed.get(agentUuid)
@@ -119,7 +120,7 @@ export class AgentWatch {
   #presence(
     agentUuid: string,
     alive: boolean,
-    facts: { bootId?: string; version?: string; schemas?: Record<string, number> },
+    facts: { bootId?: string; version?: string; schemas?: Record<string, number>; ledger?: string },
   ): void {
     const change = reactPresence(this.#p.graph, agentUuid, alive, { ...facts, now: this.#p.now() })
     if (change) this.#commit(change, agentUuid)

@@ -2,6 +2,7 @@
 import {
   besides,
   bridgeName,
+  type ipsecDesired,
   type kvmDesired,
   type Row,
   routerLeg,
@@ -61,10 +62,12 @@ const byNoun: Record<string, Make> = {
     ]
   },
   router: (uuid, spec) => {
-    const { services, cidrs, uplink } = spec as unknown as vrouterDesired.RouterSpec
+    const { services, cidrs, uplink, networks, flat } = spec as unknown as vrouterDesired.RouterSpec
+    if (networks) return vpcItems(uuid, networks)
     return [
       item('netns', routerNetns(uuid), uuid),
       item('router-port', routerPort(uuid), uuid),
+      ...(flat ? [item('flat-port', routerPort(uuid), uuid)] : []),
       ...(uplink ? [item('router-uplink', routerUplink(uuid), uuid)] : []),
       ...(services.snat ? cidrs.map(({ cidr }) => item('snat', `${uuid}/${cidr}`, uuid)) : []),
       ...(services.dhcp || services.dns ? [item('dnsmasq', uuid, uuid)] : []),
@@ -74,6 +77,11 @@ const byNoun: Record<string, Make> = {
     const { mac, ip, routerUuid } = spec as unknown as vrouterDesired.LeaseSpec
     return [item('dhcp-host', mac, uuid, { ip, router: routerUuid })]
   },
+  metadata: (uuid, spec) => {
+    const { routerUuid, mac, ip } = spec as unknown as vrouterDesired.MetadataSpec
+    return [item('metadata', `${routerUuid}/${ip}`, uuid, { ip, mac }), item('lighttpd', routerUuid, routerUuid)]
+  },
+  balancer: (uuid) => [item('balancer', uuid, uuid), item('haproxy', uuid, uuid)],
   vip: (uuid, spec) => {
     const { routerUuid, l3NetworkUuid, ip } = spec as unknown as vrouterDesired.VipSpec
     return [
@@ -81,6 +89,22 @@ const byNoun: Record<string, Make> = {
       item('router-leg', routerLeg(routerUuid, l3NetworkUuid), routerUuid),
     ]
   },
+  ipsec: (uuid, spec) => {
+    const { routerUuid, ip, peerAddress } = spec as unknown as ipsecDesired.IpsecSpec
+    return [item('ipsec', `${routerUuid}/${ip}-${peerAddress}`, uuid), item('charon', routerUuid, routerUuid)]
+  },
+}
+
+function vpcItems(uuid: string, networks: NonNullable<vrouterDesired.RouterSpec['networks']>): Expected[] {
+  const served = networks.some(({ services }) => services.dhcp || services.dns)
+  return [
+    item('netns', routerNetns(uuid), uuid),
+    ...networks.map(({ l3NetworkUuid }) => item('router-port', routerPort(l3NetworkUuid), uuid)),
+    ...networks.flatMap(({ services, cidrs }) =>
+      services.snat ? cidrs.map(({ cidr }) => item('snat', `${uuid}/${cidr}`, uuid)) : [],
+    ),
+    ...(served ? [item('dnsmasq', uuid, uuid)] : []),
+  ]
 }
 
 /** Images whose bytes an image store must have: one blob a content, one reference an image. */

@@ -62,7 +62,8 @@ async function failJobs({ store, now, newId, backup }: SettlePorts): Promise<num
   const state = new State(store)
   const { graph } = store
   const secrets = { put: async () => newId(), shred: async () => undefined }
-  const calls = { accept: async () => undefined, retry: async () => undefined, ended: async () => undefined }
+  const none = async () => undefined
+  const calls = { accept: none, retry: none, known: () => undefined, ended: none }
   const world: World = { graph, now, newId, random: () => 0, agents: nobody, secrets, jobs: calls, consoleSecret: () => '' }
   const runner = createRunner({
     workflows: ({ workflow, steps }) => {

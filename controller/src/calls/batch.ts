@@ -7,7 +7,7 @@ import { checkCall } from '../engine/check-params.ts'
 import type { Call, Caller } from '../engine/port.ts'
 import { answer } from '../http/answer.ts'
 import { Guard } from '../identity/guard.ts'
-import { render, withTimes } from '../inventory/index.ts'
+import { LongList, longListsIn, render, withTimes } from '../inventory/index.ts'
 import type { ZqlPorts } from './zql.ts'
 
 export interface BatchPorts extends ZqlPorts {
@@ -59,7 +59,7 @@ export function batchCalls(p: BatchPorts): Record<string, (call: Call) => Promis
       const script = parseScript(text)
       const asked = async (ask: Ask) => {
         if (ask.ask === 'query') return queried(p, guard, ask.text, call.caller)
-        if (ask.ask === 'zql') return answer(zqlApi.api, await zql(ask.text, call), moment)['results']
+        if (ask.ask === 'zql') return whole(answer(zqlApi.api, await zql(ask.text, call), moment), p.pause)
         return called(p, ask, call.caller)
       }
       const result = await runScript(script, { answer: asked, sliceMs: SLICE_MS, now: p.monotonic, pause: p.pause })
@@ -70,6 +70,28 @@ export function batchCalls(p: BatchPorts): Record<string, (call: Call) => Promis
 
 const zqlApi = apis.find(({ api }) => api.api === 'ZQLQuery')!
 const by = (caller: Caller | undefined) => (caller ? { caller } : {})
+
+/** `results` of a ZQL answer with their long lists drawn: a script looks at any of it. */
+async function whole(body: Row, pause: () => Promise<void>): Promise<unknown> {
+  const long = longListsIn(body)
+  const results: Row[] = []
+  try {
+    for (const result of body['results'] as Row[]) {
+      const fields = Object.entries(result)
+      for (const field of fields) if (field[1] instanceof LongList) field[1] = await inSteps(field[1], pause)
+      results.push(Object.fromEntries(fields))
+    }
+  } finally {
+    for (const list of long) list.close()
+  }
+  return results
+}
+
+async function inSteps(list: LongList<unknown>, pause: () => Promise<void>): Promise<unknown[]> {
+  const all: unknown[] = []
+  for (const element of list) if (all.push(element) % DRAWN === 0) await pause()
+  return all
+}
 
 /** `{ total, result }`, as ZStack gives it to scripts. */
 async function queried(p: BatchPorts, guard: Guard, text: string, caller: Caller | undefined): Promise<Row> {

@@ -1,6 +1,7 @@
 /** What networks tell their guests, and who has their addresses. Read from the graph; nothing changes. */
 import { ADMIN_ACCOUNT, type Row, resources } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
+import { dhcpAddressOf, isFlat, wantsRouter } from '../desired/flat.ts'
 import { mtuOf } from '../desired/mtu.ts'
 import { hasService } from '../desired/router.ts'
 import type { Call } from '../engine/port.ts'
@@ -24,7 +25,7 @@ export function l3Calls({ graph, seen }: L3ReadPorts): Record<string, (call: Cal
     GetL3NetworkRouterInterfaceIp: (call) => {
       const l3 = network(call)
       const ip = gatewayOf(graph, l3, 4) ?? gatewayOf(graph, l3, 6)
-      return ip && (l3['networkServices'] as unknown[]).length > 0 ? { routerInterfaceIp: ip } : {}
+      return ip && wantsRouter(l3) ? { routerInterfaceIp: ip } : {}
     },
     GetL3NetworkIpStatistic: (call) => statistic(seen, network(call)['uuid'] as string, call.params),
     GetCandidateL3NetworksForChangeVmNicNetwork: ({ params }) => {
@@ -52,6 +53,10 @@ function gatewayOf(graph: Graph, l3: Readonly<Row>, family: 4 | 6): string | und
 }
 
 function dhcpAddresses(graph: Graph, l3: Readonly<Row>): Row {
+  if (isFlat(l3, 'DHCP')) {
+    const own = dhcpAddressOf(graph, l3['uuid'])
+    return own ? { ip: own['ip'] } : {}
+  }
   if (!hasService(l3 as Row, 'DHCP')) return {}
   const [ip, ip6] = [gatewayOf(graph, l3, 4), gatewayOf(graph, l3, 6)]
   return { ...(ip ? { ip } : {}), ...(ip6 ? { ip6 } : {}) }

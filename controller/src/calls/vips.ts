@@ -3,6 +3,7 @@ import { type Row, resources, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { Call } from '../engine/port.ts'
 import { render } from '../inventory/index.ts'
+import { LISTENER, rowsBy } from '../workflows/load-balancer.rows.ts'
 import { needReachable, rulesAt } from '../workflows/vip.check.ts'
 import type { UseTable } from '../workflows/vip.uses.ts'
 import { need } from '../workflows/world.ts'
@@ -13,7 +14,15 @@ const PORTS = 65_535
 
 type Span = [from: number, to: number]
 const spansOf = (graph: Graph, vip: unknown, protocol: unknown): Span[] =>
-  rulesAt(graph, vip, protocol).map((rule) => [rule['vipPortStart'] as number, rule['vipPortEnd'] as number])
+  [
+    ...rulesAt(graph, vip, protocol).map((rule): Span => [rule['vipPortStart'] as number, rule['vipPortEnd'] as number]),
+    ...(protocol === 'TCP' ? listenerPorts(graph, vip) : []),
+  ].sort(([a], [b]) => a - b)
+
+const listenerPorts = (graph: Graph, vip: unknown): Span[] =>
+  [...graph.by('loadBalancer', 'vipUuid', vip)]
+    .flatMap((lb) => rowsBy(graph, LISTENER, 'loadBalancerUuid', lb))
+    .map(({ loadBalancerPort: at }): Span => [at as number, at as number])
 
 function page(graph: Graph, table: 'vmNic' | 'eip', params: Row, is: (row: Readonly<Row>) => boolean): Row {
   const [start, limit] = [(params['start'] as number | undefined) ?? 0, (params['limit'] as number | undefined) ?? PAGE]

@@ -15,8 +15,10 @@ import { candidateCalls } from './candidates.ts'
 import { configCalls } from './configs.ts'
 import { consoleCalls, type consoleSecretOf } from './consoles.ts'
 import { identityCalls } from './identity.ts'
+import { ipsecCalls, ipsecReads } from './ipsec.ts'
 import { keyCalls } from './keys.ts'
 import { l3Calls } from './l3-reads.ts'
+import { loadBalancerCalls } from './load-balancers.ts'
 import { lookCalls } from './look.ts'
 import { nodeCalls } from './node.ts'
 import { schedulerCalls } from './scheduler.ts'
@@ -27,6 +29,7 @@ import { taskCalls } from './tasks.ts'
 import { uploadCalls } from './uploads.ts'
 import { vipCalls } from './vips.ts'
 import { vmReads } from './vm-reads.ts'
+import { vpcCalls } from './vpcs.ts'
 import { zqlCalls } from './zql.ts'
 
 export interface WiredPorts {
@@ -54,6 +57,9 @@ export function wiredCalls(s: WiredPorts) {
     ...candidateCalls({ graph, seen: of }),
     ...attachableCalls(of),
     ...vipCalls(of),
+    ...loadBalancerCalls(of),
+    ...ipsecReads(of),
+    ...vpcCalls(of),
     ...securityGroupCalls(of),
     ...lookCalls({
       graph: of,
@@ -69,13 +75,19 @@ export function wiredCalls(s: WiredPorts) {
     ...keyCalls({ state: into, now: p.now, newId: p.newId, keys: s.keys }),
     ...sshKeyPairCalls({ state: into, now: p.now, newId: p.newId }),
   })
-  const slices = { graph: withServiceRefs(withRefs(graph)), monotonic: p.monotonic, pause: () => setImmediate() }
+  const whole = (of: State['graph']) => withServiceRefs(withRefs(of))
+  const frozen = () => {
+    const { graph: then, close } = graph.freeze()
+    return { graph: whole(then), close }
+  }
+  const slices = { graph: whole(graph), freeze: frozen, monotonic: p.monotonic, pause: () => setImmediate() }
   const calls = {
     ...reads(graph),
     ...identityCalls(graph),
     ...sessionCalls({ state, now: p.now, newId: p.newId }),
     ...writes(state),
     ...consoleCalls({ graph, agents, newId: p.newId }),
+    ...ipsecCalls({ graph, agents, newId: p.newId }),
     ...uploadCalls({ ...p, graph, agents, consoleSecret }),
     ...billCalls({ graph, store: p.store, now: p.now }),
     ...zqlCalls(slices),

@@ -1,5 +1,5 @@
 /** What agents say of the documents that they were given, where it is not good. Pure. */
-import type { AgentKind, ErrorBody, Row, Status } from '@skerry/contract'
+import { type AgentKind, type ErrorBody, flatRouter, type Row, type Status } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { AgentBook } from '../agents/book.ts'
 import { called, type Finding, nameOf, nounOf } from './finding.ts'
@@ -16,6 +16,9 @@ const tablesOf: Readonly<Record<string, readonly string[]>> = {
   pool: ['primaryStorage', 'backupStorage'],
   router: ['l3Network'],
   lease: ['vmNic'],
+  metadata: ['vmNic'],
+  ipsec: ['ipsecConnection'],
+  balancer: ['loadBalancer'],
 }
 
 interface About {
@@ -29,7 +32,10 @@ interface About {
   what: string
 }
 
-function aboutOf(graph: Graph, agentUuid: string, noun: string, uuid: string): About {
+function aboutOf(graph: Graph, agentUuid: string, noun: string, documentUuid: string): About {
+  // a flat router is of its network
+  const isFlat = noun === 'router' && !graph.get('l3Network', documentUuid) && graph.get('l3Network', flatRouter(documentUuid))
+  const uuid = isFlat ? flatRouter(documentUuid) : documentUuid
   const agent = graph.get('agent', agentUuid)
   const host = nameOf(graph, 'host', agent?.['hostUuid'])
   const table = tablesOf[noun]?.find((t) => graph.get(t, uuid))

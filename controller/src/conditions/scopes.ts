@@ -17,6 +17,7 @@ import {
   vmFindings,
 } from './resources.ts'
 import { type SiteFacts, siteFindings } from './site.ts'
+import { tunnelFindings } from './tunnels.ts'
 
 export interface Sources {
   graph: Graph
@@ -38,6 +39,7 @@ export const scopeOf = {
   orphan: (uuid: string) => `orphan:${uuid}`,
   document: (key: string) => `document:${key}`,
   plugin: (uuid: string) => `plugin:${uuid}`,
+  tunnel: (uuid: string) => `tunnel:${uuid}`,
 } as const
 
 /** Tables whose rows are scopes by themselves. */
@@ -50,6 +52,7 @@ export const scopeOfTable: Readonly<Record<string, (key: string) => string>> = {
   orphan: scopeOf.orphan,
   desired: scopeOf.document,
   plugin: scopeOf.plugin,
+  ipsecConnection: scopeOf.tunnel,
 }
 
 export function findingsOf(scope: string, s: Sources): Finding[] {
@@ -69,6 +72,8 @@ export function findingsOf(scope: string, s: Sources): Finding[] {
       return jobFindings(s.graph, key)
     case 'plugin':
       return pluginFindings(s.graph, key)
+    case 'tunnel':
+      return tunnelFindings(s.graph, key)
     case 'orphan':
       return orphanFindings(s.graph, key)
     default:
@@ -86,6 +91,7 @@ export function* allScopes({ graph, book, refusals }: Pick<Sources, 'graph' | 'b
   for (const key of refusals.keys()) yield scopeOf.document(key)
   for (const [uuid] of graph.rows('host')) yield scopeOf.host(uuid)
   for (const [uuid] of graph.rows('backupStorage')) yield scopeOf.storage(uuid)
+  for (const [uuid] of graph.rows('ipsecConnection')) yield scopeOf.tunnel(uuid)
   for (const [uuid] of graph.rows('orphan')) yield scopeOf.orphan(uuid)
   for (const [uuid] of graph.rows('plugin')) yield scopeOf.plugin(uuid)
   for (const uuid of graph.by('job', 'state', 'stuck')) yield scopeOf.job(uuid)

@@ -4,13 +4,17 @@
  */
 import { type Op, type Row, resourceOf } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
+import { balancers } from './balancer.ts'
 import { bridges } from './bridge.ts'
+import { ipsecs } from './ipsec.ts'
 import { isos } from './iso.ts'
 import { leases } from './lease.ts'
+import { metadata } from './metadata.ts'
 import { nicSecurities } from './nic-security.ts'
 import { pools } from './pool.ts'
 import type { Projection } from './projection.ts'
 import { routers } from './router.ts'
+import { routes } from './routes.ts'
 import { securityGroups } from './security-group.ts'
 import { securityMembers } from './security-members.ts'
 import { vips } from './vip.ts'
@@ -35,7 +39,11 @@ export const projections: readonly Projection[] = [
   volumes,
   routers,
   leases,
+  metadata,
   vips,
+  balancers,
+  routes,
+  ipsecs,
 ]
 
 export const documentKey = (ref: DocumentRef) => `${ref.agentUuid}/${ref.noun}/${ref.uuid}`

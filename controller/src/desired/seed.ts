@@ -2,6 +2,7 @@
 import type { kvmDesired, Row } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { type GuestTags, guestTagsOf } from '../engine/guest-tags.ts'
+import { hasRouted } from './flat.ts'
 import { dnsLabel } from './host-names.ts'
 import { hasService } from './router.ts'
 
@@ -26,14 +27,22 @@ function attachedKeys(graph: Graph, vmUuid: string): string[] {
   return rows.map((row) => row['publicKey'] as string)
 }
 
-export function seedOf(graph: Graph, vm: Readonly<Row>): kvmDesired.GuestSeed | undefined {
+/** What a VM's guest is told, whichever way; `said`: by tags or keys. */
+export function toldGuest(graph: Graph, vm: Readonly<Row>) {
   const uuid = vm['uuid'] as string
   const tags = guestTags(graph, vm)
   const attached = attachedKeys(graph, uuid)
-  if (tags === undefined && attached.length === 0) return undefined
-  const name = tags?.hostname ?? dnsLabel(vm['name'] as string) ?? `vm-${uuid.slice(0, 8)}`
-  const sshKeys = [...new Set([...(tags?.sshKeys ?? []), ...attached])]
-  return { hostname: name, sshKeys, userData: tags?.userData ?? null, nics: nicsOf(graph, vm) }
+  return {
+    said: tags !== undefined || attached.length > 0,
+    hostname: tags?.hostname ?? dnsLabel(vm['name'] as string) ?? `vm-${uuid.slice(0, 8)}`,
+    sshKeys: [...new Set([...(tags?.sshKeys ?? []), ...attached])],
+    userData: tags?.userData ?? null,
+  }
+}
+
+export function seedOf(graph: Graph, vm: Readonly<Row>): kvmDesired.GuestSeed | undefined {
+  const { said, ...told } = toldGuest(graph, vm)
+  return said ? { ...told, nics: nicsOf(graph, vm) } : undefined
 }
 
 function nicsOf(graph: Graph, vm: Readonly<Row>): kvmDesired.GuestSeed['nics'] {
@@ -49,7 +58,7 @@ function nicsOf(graph: Graph, vm: Readonly<Row>): kvmDesired.GuestSeed['nics'] {
       defaultRoute: nic === leading,
       address: `${nic['ip']}/${prefixOf(nic['netmask'] as string)}`,
       gateway,
-      dns: hasService(l3, 'DNS') ? [gateway] : (l3['dns'] as string[]).filter((ip) => !ip.includes(':')),
+      dns: hasRouted(l3, 'DNS') ? [gateway] : (l3['dns'] as string[]).filter((ip) => !ip.includes(':')),
       search: (l3['dnsDomain'] as string | null | undefined) ?? null,
     }
   })

@@ -23,9 +23,10 @@ import { longCallIn } from './long-call.ts'
 import type { Call, Caller } from './port.ts'
 import { checkGivenTags, givenTagOps } from './tags.ts'
 
+const targetName = (api: Api, resource: Resource) => api.target ?? subjectParameter(api.path, resource)
 /** The resource that a call is about; undefined where its path names none. */
 export function targetOf(api: Api, resource: Resource, params: Row): string | undefined {
-  const name = api.target ?? subjectParameter(api.path, resource)
+  const name = targetName(api, resource)
   return name === undefined ? undefined : (params[name] as string)
 }
 
@@ -89,9 +90,21 @@ function checkOwnCascade(graph: Graph, caller: Caller, { api, table, uuid }: { a
   }
 }
 
+/** The call as it is for the row that it names: appliances are started by the calls of VMs. */
+function meant(graph: Graph, { api, resource, params }: Call): { api: Api; resource: Resource } {
+  const { otherwise } = api
+  const uuid = otherwise && targetOf(api, resource, params)
+  const other = otherwise && resourceOf(otherwise.of)
+  if (!other || uuid === undefined || graph.get(tableOf(resource), uuid) || !graph.get(other.name, uuid)) return { api, resource }
+  const { allowed: _, otherwise: __, ...rest } = api
+  const { workflow, allowed } = otherwise
+  return { api: { ...rest, target: targetName(api, resource)!, workflow, ...(allowed ? { allowed } : {}) }, resource: other }
+}
+
 /** Everything that can refuse a call before anything is recorded. */
 export function prepare(graph: Graph, call: Call, newId: () => string, world: Pick<World, 'deploy' | 'workflows'>): Prepared {
-  const { api, resource, params } = call
+  const { params } = call
+  const { api, resource } = meant(graph, call)
   const action = api.workflow ? (world.workflows ?? plainBook).action(api.workflow) : undefined
   if (!action) throw new SkerryError('internal', `API ${api.api} has no workflow`, { api: api.api })
   const target = targetOf(api, resource, params)
@@ -105,12 +118,13 @@ export function prepare(graph: Graph, call: Call, newId: () => string, world: Pi
   if (target === undefined) checkGivenTags(graph, resource.name, params)
   const deploys = (address: string) => world.deploy?.covers(address) ?? false
   if (call.caller) checkOwnCascade(graph, call.caller, { api, table: resource.name, uuid })
-  action.check?.({ graph, params, uuid, table: resource.name, deploys })
+  action.check?.({ graph, params, uuid, table: resource.name, accountUuid: call.caller?.accountUuid, deploys })
   const inner = longCallIn(call)
   if (inner) prepare(graph, { ...call, ...inner }, newId, world)
   const shown = call.cascade === undefined ? {} : { cascade: call.cascade }
   const input = { uuid, table: resource.name, params, accountUuid: call.caller?.accountUuid ?? 'anonymous', ...shown }
-  return { action, input, queueKey: action.queueKey?.(input, graph) ?? uuid, creates: target === undefined }
+  const run = action.chosen ? { ...action, workflow: action.chosen(uuid) } : action
+  return { action: run, input, queueKey: action.queueKey?.(input, graph) ?? uuid, creates: target === undefined }
 }
 
 /** What plugins have against a call. Theirs is the last word before it is recorded. */
@@ -147,7 +161,7 @@ export function acceptanceOps(
     accountUuid: prepared.input.accountUuid,
     ...(call.caller?.userUuid === undefined ? {} : { userUuid: call.caller.userUuid }),
     resourceUuid: prepared.input.uuid,
-    resourceType: resourceOf(call.resource.name)?.name ?? null,
+    resourceType: resourceOf(prepared.input.table)?.name ?? null,
     state: 'processing',
     input: prepared.input as unknown as Row,
     steps: stepRecords(workflow),

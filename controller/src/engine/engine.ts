@@ -121,24 +121,25 @@ export class ControllerEngine implements Engine {
       return this.job(repeated)!
     }
     this.guard.authorize(call)
-    const { action, input } = prepare(this.graph, call, this.#p.newId, this.#p.world)
-    await vetted(call, input, this.#p.world)
+    const [{ seq }, prepared] = [this.graph, prepare(this.graph, call, this.#p.newId, this.#p.world)]
+    await vetted(call, prepared.input, this.#p.world)
     // Secrets leave the parameters before anything of them can be recorded.
-    const at = { graph: this.graph, uuid: input.uuid, session: call.caller?.sessionUuid }
-    const whole = (await action.complete?.(call.params, at)) ?? call.params
+    const at = { graph: this.graph, uuid: prepared.input.uuid, session: call.caller?.sessionUuid }
+    const whole = (await prepared.action.complete?.(call.params, at)) ?? call.params
     const params = await hideSecrets(call.api, whole, this.#p.world.secrets)
     try {
-      return await this.#record({ ...call, params }, bodyHash)
+      // What was found holds as long as nothing has changed.
+      const known = params === call.params && seq === this.graph.seq ? prepared : undefined
+      return await this.#record({ ...call, params }, bodyHash, known)
     } catch (error) {
       for (const id of secretIds(params)) await this.#p.world.secrets.shred(id)
       throw staleOf(error, call)
     }
   }
 
-  async #record(call: Call, bodyHash: string): Promise<JobView> {
-    const jobUuid = call.jobUuid ?? this.#p.newId()
-    const now = this.#p.now()
-    const prepared = prepare(this.graph, call, this.#p.newId, this.#p.world)
+  async #record(call: Call, bodyHash: string, known?: Prepared): Promise<JobView> {
+    const [jobUuid, now] = [call.jobUuid ?? this.#p.newId(), this.#p.now()]
+    const prepared = known ?? prepare(this.graph, call, this.#p.newId, this.#p.world)
     const deadline = deadlineOf(call, this.#steady.now())
     const ports = { now, newId: this.#p.newId, graph: this.graph }
     const { ops, keyGuard } = acceptanceOps(call, prepared, { jobUuid, deadline, bodyHash }, ports)
@@ -147,7 +148,8 @@ export class ControllerEngine implements Engine {
       ...(keyGuard ? [{ g: 'absent' as const, t: 'callKey', k: keyGuard }] : []),
       ...(call.guards ?? []),
     ]
-    if (await this.#atOnce(prepared, { guards, ops }, { job: jobUuid, now })) return this.job(jobUuid)!
+    const over = await this.#atOnce(prepared, { guards, ops }, { job: jobUuid, now })
+    if (over) return over
     const { queueKey, input } = prepared
     checkCascade(call, this.graph, prepared)
     refuseToQueue(call, this.busy(queueKey) || this.busy(input.uuid))
@@ -162,21 +164,22 @@ export class ControllerEngine implements Engine {
     return this.job(jobUuid)!
   }
 
-  /** Accepts and ends the job in one commit where its workflow allows that; false: nothing has happened. */
-  async #atOnce(prepared: Prepared, acceptance: Acceptance, { job, now }: { job: string; now: number }): Promise<boolean> {
+  /** Accepts and ends the job in one commit where its workflow allows that; undefined: nothing has happened. */
+  async #atOnce(prepared: Prepared, acceptance: Acceptance, at: { job: string; now: number }): Promise<JobView | undefined> {
     const { uuid, accountUuid } = prepared.input
-    if (this.busy(prepared.queueKey) || this.busy(uuid)) return false
-    const change = endedAtOnce(prepared, acceptance, { job, now, world: this.#p.world })
-    if (!change) return false
+    if (this.busy(prepared.queueKey) || this.busy(uuid)) return undefined
+    const change = endedAtOnce(prepared, acceptance, { ...at, world: this.#p.world })
+    if (!change) return undefined
     try {
-      await this.#p.state.commit(change, { actor: accountUuid, job })
+      await this.#p.state.commit(change, { actor: accountUuid, job: at.job })
     } catch (error) {
       // Refused by a guard: nothing was applied, and the workflow decides anew. Otherwise its fate on disk is unknown.
-      if (this.graph.get('job', job)) throw error
-      return false
+      if (this.graph.get('job', at.job)) throw error
+      return undefined
     }
-    this.#p.onEnded(this.job(job)!, uuid)
-    return true
+    const ended = this.job(at.job)!
+    this.#p.onEnded(ended, uuid)
+    return ended
   }
 
   #start(job: string, queueKey: string, resourceUuid: string): void {
@@ -255,8 +258,7 @@ export class ControllerEngine implements Engine {
     // When it can't get there the job shows as processing, which is the truth until the next start.
     if (hasEnded(this.graph.get('job', uuid))) await store.settled().catch(() => undefined)
     if (isUnderWay(this.job(uuid)) && !this.#stopped()) await this.#waiters.until(uuid, ms)
-    const job = this.job(uuid)
-    const stopped = this.#stopped()
+    const [job, stopped] = [this.job(uuid), this.#stopped()]
     if (!isUnderWay(job) || !stopped) return job
     const message = `job ${uuid} can't end before the controller is started again, and goes on then: ${stopped.message}`
     throw new SkerryError(stopped.code, message, { ...stopped.details, job: uuid }, { cause: stopped })

@@ -226,7 +226,7 @@ function withoutAgents(world: World): Pick<World, 'agents' | 'secrets' | 'deploy
   return {
     agents: { ...looks, converge: none, gone: none, remind: none, command: none },
     secrets: { put: none, shred: none },
-    jobs: { accept: none, retry: none, ended: none },
+    jobs: { accept: none, retry: none, known: () => undefined, ended: none },
     consoleSecret: () => '',
     ...(world.deploy ? { deploy: { ...world.deploy, bring: none } } : {}),
   }

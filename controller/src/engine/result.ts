@@ -12,7 +12,10 @@ const tableNamed = (name: string) => {
 
 /** From the graph as it is; a resource that is gone since leaves what the job itself recorded. */
 export function resultOf(graph: Graph, job: Readonly<Row>): Row {
-  const declared = byName.get(job['api'] as string)?.api.result
+  const api = byName.get(job['api'] as string)?.api
+  const other = api?.otherwise?.of === job['resourceType'] ? api?.otherwise : undefined
+  const declared =
+    other && api?.result.kind === 'inventory' ? { kind: 'inventory' as const, of: other.answers ?? other.of } : api?.result
   if (declared?.kind === 'empty') return {}
   if (declared?.kind !== 'inventory') return (job['result'] as Row | null) ?? {}
   const params = (job['input'] as { params: Row }).params
@@ -25,7 +28,7 @@ export function resultOf(graph: Graph, job: Readonly<Row>): Row {
   const found = of ? graph.get(tableOf(of), (key as string | undefined) ?? '') : undefined
   if (!found || !of) return (job['result'] as Row | null) ?? {}
   const inventory = render(graph, of, found)
-  return declared.listed ? { inventory, inventories: [inventory] } : { inventory }
+  return 'listed' in declared && declared.listed ? { inventory, inventories: [inventory] } : { inventory }
 }
 
 /** Every API without a workflow must have a handler: checked at start, so that no route answers with a defect. */

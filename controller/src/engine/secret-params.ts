@@ -16,12 +16,20 @@ const fieldsOf = (wanted: z.ZodType, shape: Record<string, z.ZodType>): string[]
     .filter(([, schema]) => is(wanted, schema))
     .map(([field]) => field)
 
-export const secretFields = (api: Api): string[] => fieldsOf(secretValue, api.params.shape as Record<string, z.ZodType>)
+const ofApis = new WeakMap<Api, readonly string[]>()
 
+/** What of an API's parameters is secret: looked for once. */
+export function secretFields(api: Api): readonly string[] {
+  let fields = ofApis.get(api)
+  if (fields === undefined) ofApis.set(api, (fields = fieldsOf(secretValue, api.params.shape as Record<string, z.ZodType>)))
+  return fields
+}
+
+/** The parameters as they may be recorded: the same ones where there is nothing to hide. */
 export async function hideSecrets(api: Api, params: Row, secrets: { put(value: string): Promise<string> }): Promise<Row> {
-  const hidden: Row = { ...params }
-  for (const field of api.workflow ? secretFields(api) : [])
-    if (typeof params[field] === 'string') hidden[field] = { $secret: await secrets.put(params[field]) }
+  const fields = api.workflow ? secretFields(api).filter((field) => typeof params[field] === 'string') : []
+  const hidden = fields.length > 0 ? { ...params } : params
+  for (const field of fields) hidden[field] = { $secret: await secrets.put(params[field] as string) }
   const inner = longCallIn({ api, params })
   if (!inner) return hidden
   // Only what the inner call knows is recorded: the text may hold anything, such as the session of whoever wrote it.

@@ -1,6 +1,7 @@
 /** Tables of the graph: the contract's resources, and what only the engine knows. */
 import { isOwned, OWNER, type Resource, type Row, resources, tableOf } from '@skerry/contract'
 import type { TableSpec } from '@skerry/graph'
+import { dhcpIndexes } from '../desired/flat.ts'
 import { labelIndexes } from '../desired/host-names.ts'
 import { pageIndexes } from '../desired/security-members.ts'
 
@@ -36,6 +37,7 @@ export const tables: Record<string, TableSpec> = {
           indexes: r.indexes,
           derived: {
             ...(labelIndexes as Record<string, TableSpec['derived']>)[r.name],
+            ...(dhcpIndexes as Record<string, TableSpec['derived']>)[r.name],
             ...(pageIndexes as Record<string, TableSpec['derived']>)[r.name],
             ...(isOwned(r) ? { [OWNER]: owner } : {}),
           },

@@ -13,6 +13,7 @@ import {
 } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { checkHostname, l3sOf } from '../desired/host-names.ts'
+import { checkListenerTag, checkListenerTagsTogether, settingOf } from '../workflows/load-balancer.settings.ts'
 import { limitOfTag } from '../workflows/volume.limits.ts'
 import { checkGuestTag, checkGuestTagsTogether } from './guest-tags.ts'
 import { needPattern, wornText } from './tag-patterns.ts'
@@ -58,6 +59,7 @@ export function checkSystemTag(table: string, tag: string, field: string, graph?
   if (graph && isOfPlugin(graph, table, tag)) return
   if (patternOf(table, tag) !== undefined) {
     if (table === 'vmInstance') checkGuestTag(tag)
+    if (table === 'loadBalancerListener') checkListenerTag(tag, field)
     if (Number.isNaN(limitOfTag(tag)?.value))
       throw new SkerryError('invalid-argument', `invalid field[${field}]: a limit is a whole number above 0: ${tag}`, {
         field,
@@ -81,6 +83,7 @@ export function checkGivenTags(graph: Graph, table: string, params: Row): void {
     checkGuestTagsTogether(listOf(params, 'systemTags'))
     for (const tag of listOf(params, 'systemTags')) checkHostname(graph, { tag, l3Uuids: listOf(params, 'l3NetworkUuids') })
   }
+  if (table === 'loadBalancerListener') checkListenerTagsTogether(listOf(params, 'systemTags'), 'systemTags')
   const worn = listOf(params, 'tagUuids').map((uuid) => wornText(needPattern(graph, uuid), undefined, 'tagUuids'))
   for (const [field, given] of [
     ['systemTags', listOf(params, 'systemTags')],
@@ -103,7 +106,9 @@ export function checkNewTag(graph: Graph, of: { resourceUuid: string; kind: TagK
   if (vmUuid !== undefined) checkHostname(graph, { tag: of.tag, l3Uuids: l3sOf(graph, vmUuid), vmUuid })
   for (const key of graph.by('tag', 'resourceUuid', of.resourceUuid)) {
     const row = graph.get('tag', key)!
-    if (key === of.except || row['type'] !== of.kind || row['tag'] !== of.tag) continue
+    const said = of.kind === 'System' && row['resourceType'] === 'LoadBalancerListenerVO' ? settingOf(of.tag)?.name : undefined
+    const same = row['tag'] === of.tag || (said !== undefined && settingOf(row['tag'] as string)?.name === said)
+    if (key === of.except || row['type'] !== of.kind || !same) continue
     throw new SkerryError(
       'duplicate-name',
       `resource ${of.resourceUuid} has the ${of.kind.toLowerCase()} tag ${of.tag} already`,

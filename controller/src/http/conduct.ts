@@ -3,7 +3,11 @@
  * door may not decide is decided here, so that all doors decide the same.
  */
 import { type Row, SkerryError } from '@skerry/contract'
+import type { Graph } from '@skerry/graph'
+import { zqlCalls } from '../calls/zql.ts'
 import type { Call, Caller, JobView, PlanView } from '../engine/port.ts'
+import { withRefs } from '../identity/resource-refs.ts'
+import { withServiceRefs } from '../inventory/index.ts'
 import { authorize } from './auth.ts'
 import { asPlanned, ifMatchGuards } from './conditional.ts'
 import { type Door, ended } from './context.ts'
@@ -42,7 +46,8 @@ export async function conduct(door: Door, asked: Asked): Promise<Outcome> {
   const { api } = received.route
   if (caller) authorize(door.engine, received.route, caller)
   const at = search.get('at')
-  if (at !== null) return { kind: 'found', found: await findThen(door, asked, at) }
+  if (at !== null)
+    return api.api === 'ZQLQuery' ? zqlThen(door, asked, at) : { kind: 'found', found: await findThen(door, asked, at) }
   if (api.query) return { kind: 'found', found: await find(door, asked) }
   const call = callFrom(door, asked)
   const matched = ifMatchGuards(door.engine.guard.seen(caller), asked.headers, received, call.params)
@@ -62,16 +67,29 @@ async function find(door: Door, { received: { route, variables }, search, caller
   return found
 }
 
+/** The graph as it was then, for who may look at it. */
+async function graphThen(door: Door, { caller }: Asked, text: string): Promise<Graph> {
+  if (!caller?.admin || caller.userUuid !== undefined)
+    throw new SkerryError('permission-denied', 'what was before is for administrators: rights of then may not be those of now')
+  if (door.past === undefined) throw new SkerryError('not-ready', 'this controller keeps no history')
+  return door.past.graphAt(await momentFrom(door.past, text, { field: 'at', now: door.clock.now() }))
+}
+
+/** What ZQL would have answered then. Names are those of now. */
+async function zqlThen(door: Door, asked: Asked, text: string): Promise<Outcome> {
+  const call = callFrom(door, asked)
+  const graph = withServiceRefs(withRefs(await graphThen(door, asked, text)))
+  const frozen = { graph, close: () => {} }
+  const ports = { graph, freeze: () => frozen, monotonic: () => performance.now(), pause: door.pause }
+  return { kind: 'reply', call, reply: await zqlCalls(ports).ZQLQuery(call) }
+}
+
 /** What a query would have answered then. */
 async function findThen(door: Door, asked: Asked, text: string): Promise<Found> {
   const { received, caller } = asked
   const { route, variables } = received
   if (!route.api.query) throw new Refusal(400, 'at= is for looking: nothing can be called in the past')
-  if (!caller?.admin || caller.userUuid !== undefined)
-    throw new SkerryError('permission-denied', 'what was before is for administrators: rights of then may not be those of now')
-  if (door.past === undefined) throw new SkerryError('not-ready', 'this controller keeps no history')
-  const seq = await momentFrom(door.past, text, { field: 'at', now: door.clock.now() })
-  const graph = await door.past.graphAt(seq)
+  const graph = await graphThen(door, asked, text)
   // `at` is nothing that a query knows.
   const search = new URLSearchParams(asked.search)
   search.delete('at')
@@ -82,7 +100,11 @@ async function findThen(door: Door, asked: Asked, text: string): Promise<Found> 
   const uuid = resolveName(graph, route.resource, variables['uuid'] ?? '', 'uuid')
   const found = findOne(graph, route, uuid, search)
   if (found.version !== undefined) return found
-  throw new SkerryError('not-found', `there was no ${route.resource.noun} ${uuid}`, { resource: route.resource.name, uuid, seq })
+  throw new SkerryError('not-found', `there was no ${route.resource.noun} ${uuid}`, {
+    resource: route.resource.name,
+    uuid,
+    seq: graph.seq,
+  })
 }
 
 function callFrom(door: Door, { received, caller, headers }: Asked): Call {

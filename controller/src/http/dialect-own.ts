@@ -12,8 +12,9 @@ import { apiOf, type Door, type Visit } from './context.ts'
 import { csvAnswer } from './csv.ts'
 import { isoDate } from './dates.ts'
 import { receive } from './params.ts'
+import { written } from './pieces.ts'
 import { type Problem, problem, problemFrom, problemOf } from './problem.ts'
-import { type Found, textOf } from './query.ts'
+import { type Found, longBodyOf, textOf } from './query.ts'
 import { Refusal } from './refusal.ts'
 import { json, jsonText } from './reply.ts'
 
@@ -56,15 +57,15 @@ async function dispatch(door: Door, visit: Visit): Promise<Response> {
   visit.facts.route = `${received.route.api.method} ${received.route.path}`
   const hooked = (jobUuid: string) => door.unflushed?.begin(jobUuid, visit.outgoing)
   const from = { headers: request.headers, search: url.searchParams, address: visit.address }
-  return responseOf(visit, await conduct(door, { received, caller, ...from, hooked }))
+  return responseOf(door, visit, await conduct(door, { received, caller, ...from, hooked }))
 }
 
-function responseOf(visit: Visit, outcome: Outcome): Response {
-  if (outcome.kind === 'found') return foundAnswer(visit, outcome.found)
+function responseOf(door: Door, visit: Visit, outcome: Outcome): Response {
+  if (outcome.kind === 'found') return foundAnswer(door, visit, outcome.found)
   if (outcome.kind === 'plan') return json(200, { plan: outcome.plan })
   if (outcome.kind === 'reply') {
     const body = answer(outcome.call.api, outcome.reply, isoDate)
-    return csvAnswer(visit.request, outcome.call.api, body) ?? json(200, body)
+    return csvAnswer(visit.request, outcome.call.api, body) ?? written(door, visit, body)
   }
   visit.facts.job = outcome.job.uuid
   if (!outcome.ended) return jobAnswer(outcome.job, 202)
@@ -72,7 +73,9 @@ function responseOf(visit: Visit, outcome: Outcome): Response {
   return status >= 400 ? problem(body as unknown as Problem) : json(status, body, { 'x-job-uuid': outcome.job.uuid })
 }
 
-function foundAnswer(visit: Visit, found: Found): Response {
+function foundAnswer(door: Door, visit: Visit, found: Found): Response {
+  const long = longBodyOf(found, isoDate)
+  if (long) return written(door, visit, long)
   if (found.version === undefined) return jsonText(200, textOf(found, isoDate))
   const tag = etag(found.version)
   if (visit.request.headers.get('If-None-Match') === tag) return new Response(null, { status: 304, headers: { etag: tag } })

@@ -12,6 +12,7 @@ import { apiOf, type Door, type Visit } from './context.ts'
 import { zstackDate } from './dates.ts'
 import { jobUuidFrom, timeoutFrom, webHookFrom } from './jobs.ts'
 import { checkParams, type Received, receive } from './params.ts'
+import { written } from './pieces.ts'
 import { bodyOf, findMany, findOne } from './query.ts'
 import { Refusal } from './refusal.ts'
 import { json, stepOf, text } from './reply.ts'
@@ -124,7 +125,7 @@ async function answerSync(door: Door, visit: Visit, received: Received, credenti
     const found = route.byUuid
       ? findOne(door.engine.guard.seen(caller), route, variables['uuid'] ?? '', search)
       : await findMany(door, route, search, caller)
-    return json(200, withSchema(route.api, bodyOf(found, zstackDate)))
+    return written(door, visit, withSchema(route.api, bodyOf(found, zstackDate)))
   }
   const checked = checkParams(received)
   if (!checked.ok) {
@@ -139,7 +140,7 @@ async function answerSync(door: Door, visit: Visit, received: Received, credenti
     ...(caller ? { caller } : {}),
   }
   const body = answer(route.api, await callSync(door, visit, call), zstackDate)
-  return json(200, wantsSchema(visit) ? withSchema(route.api, body) : body)
+  return written(door, visit, wantsSchema(visit) ? withSchema(route.api, body) : body)
 }
 
 /** 202 always; what is wrong is told by the poll, except what ZStack's server refuses while it binds the message. */

@@ -1,4 +1,4 @@
-/** `/v1/events`: facts of the log as server-sent events, replayed from an event, a commit or a time on, all or some. */
+/** `/v1/events`: facts of the log, replayed from an event, a commit or a time on, all or some; here as server-sent events. */
 import { resourceOf, SkerryError } from '@skerry/contract'
 import type { Caller } from '../engine/port.ts'
 import type { Door, Visit } from './context.ts'
@@ -7,7 +7,7 @@ import { resolveName } from './names.ts'
 import type { ServedEvent } from './ports.ts'
 
 /** A comment now and then keeps proxies from closing an idle stream. */
-const KEEPALIVE_MS = 15_000
+export const KEEPALIVE_MS = 15_000
 
 /** Without an id there is nothing to go on from: the stream begins anew at each connection. */
 const frame = ({ id, subject, data }: Omit<ServedEvent, 'id'> & { id?: string }) =>
@@ -16,11 +16,19 @@ const frame = ({ id, subject, data }: Omit<ServedEvent, 'id'> & { id?: string })
 const names = ['lastEventId', 'since', 'noun', 'uuid', 'event', 'account', 'job', 'live'] as const
 type Asked = Partial<Record<(typeof names)[number], string>>
 
+export async function serveEvents(door: Door, visit: Visit, caller: Caller): Promise<Response> {
+  return eventStream(door, visit, await eventsFor(door, visit, caller))
+}
+
 /**
  * Those that are for the caller, from where it asks: behind an event (`Last-Event-ID`), or behind a time or commit (`since`); by default
- * from now on. `live=false` ends with the newest.
+ * from now on. `live=false` ends with the newest. Throws what refuses the question.
  */
-export async function serveEvents(door: Door, visit: Visit, caller: Caller): Promise<Response> {
+export async function eventsFor(
+  door: Door,
+  visit: Visit,
+  caller: Caller,
+): Promise<(signal: AbortSignal) => AsyncIterable<ServedEvent>> {
   const { events: source } = door
   if (source === undefined) throw new SkerryError('not-ready', 'this controller serves no events')
   const asked: Asked = Object.fromEntries(visit.url.searchParams)
@@ -32,7 +40,7 @@ export async function serveEvents(door: Door, visit: Visit, caller: Caller): Pro
   const last = await startOf(door, visit, asked)
   const matches = filterOf(door, caller, asked)
   const only = (event: ServedEvent) => matches(event) && door.engine.guard.hears(caller, event.data)
-  return eventStream(door, visit, (signal) => source.since(last, signal, { only, live: asked.live !== 'false' }))
+  return (signal) => source.since(last, signal, { only, live: asked.live !== 'false' })
 }
 
 /** Behind every event of its commit. */

@@ -36,13 +36,22 @@ export function resolveName(graph: Graph, resource: Resource, given: string, fie
   })
 }
 
+const named = new Map<string, Resource | undefined>()
+
+/** What a parameter of an API names, looked for once. Never asked of what a client made up: the contract's words are few. */
+function namedBy(parameter: string, own: Resource): Resource | undefined {
+  if (parameter === 'uuid') return own
+  if (!named.has(parameter)) named.set(parameter, resourceNamedBy(parameter, own))
+  return named.get(parameter)
+}
+
 /** Input with every name replaced. Values that aren't text are left for the schema to refuse. */
 export function resolveNames(graph: Graph, route: Route, input: Record<string, unknown>): Record<string, unknown> {
   // From entries: assigning to a key called `__proto__` would give the input another prototype.
   return Object.fromEntries(
     Object.entries(input).map(([parameter, value]) => {
       const known = Object.hasOwn(route.api.params.shape, parameter) || route.names.includes(parameter)
-      const resource = known ? resourceNamedBy(parameter, route.resource) : undefined
+      const resource = known ? namedBy(parameter, route.resource) : undefined
       return [parameter, resource === undefined ? value : resolved(graph, resource, value, parameter)]
     }),
   )

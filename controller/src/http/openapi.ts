@@ -126,7 +126,7 @@ const fixedPaths: Row = Object.fromEntries(
     [routes.metrics, "Metrics in Prometheus' text form"],
     [
       PREFIX.own + routes.events,
-      'Server-sent events, from an event, a commit or a time on; by since, noun, uuid, event, account, job, live',
+      'Server-sent events, from an event, a commit or a time on; by since, noun, uuid, event, account, job, live. As a WebSocket too: each message is {id, event, data}; lastEventId goes on behind an event; browsers offer the sub-protocols skerry.events and skerry.session.<session>',
     ],
     [PREFIX.own + routes.diff, 'What became of the resources between from= and to=; by noun, uuid'],
     [PREFIX.own + routes.audit, 'Differences between the graph and the hosts'],

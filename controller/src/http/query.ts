@@ -3,8 +3,9 @@ import { isRowOf, type Resource, type Row, tableOf } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { parseQuery, runQuerySliced } from '@skerry/query'
 import type { Caller } from '../engine/port.ts'
+import { Guard } from '../identity/guard.ts'
 import { withRefs } from '../identity/resource-refs.ts'
-import { render, renderText, type TimeForm, targets, withServiceRefs } from '../inventory/index.ts'
+import { LONG, LongList, render, renderText, type TimeForm, targets, withServiceRefs } from '../inventory/index.ts'
 import type { Door } from './context.ts'
 import { Refusal } from './refusal.ts'
 import type { Route } from './routes.ts'
@@ -15,7 +16,7 @@ const operator = /=|<|>| is null| not null/
 /** Rows that were found, not yet written in any form. */
 export interface Found {
   resource: Resource
-  rows: readonly Readonly<Row>[]
+  rows: readonly Readonly<Row>[] | LongList<Readonly<Row>>
   /** only these fields of each; undefined: all */
   fields?: readonly string[] | undefined
   /** what stands beside the list: total, explain */
@@ -72,13 +73,22 @@ export function findOne(seen: Graph, { resource }: Route, uuid: string, search: 
 /** `{ inventories: […], total }` as objects. */
 export function bodyOf(found: Found, form: TimeForm): Row {
   const { resource, rows, fields, bare, beside, seen: graph } = found
-  return bare ? beside : { inventories: rows.map((row) => selected(render(graph, resource, row, form), fields)), ...beside }
+  if (bare) return beside
+  const inventory = (row: Readonly<Row>) => selected(render(graph, resource, row, form), fields)
+  return { inventories: rows instanceof LongList ? rows.map(inventory) : rows.map(inventory), ...beside }
+}
+
+/** The same where the list is long: its elements are made when they are written. */
+export function longBodyOf(found: Found, form: TimeForm): Row | undefined {
+  const { resource, rows, fields, beside, seen } = found
+  if (!(rows instanceof LongList)) return undefined
+  return fields ? bodyOf(found, form) : { inventories: rows.written((row) => renderText(seen, resource, row, form)), ...beside }
 }
 
 /** The same as JSON. */
 export function textOf(found: Found, form: TimeForm): string {
   const { resource, rows, fields, bare, beside, seen: graph } = found
-  if (bare || fields) return JSON.stringify(bodyOf(found, form))
+  if (bare || fields || rows instanceof LongList) return JSON.stringify(bodyOf(found, form))
   const rest = Object.entries(beside).map(([name, value]) => `,"${name}":${JSON.stringify(value)}`)
   return `{"inventories":[${rows.map((row) => renderText(graph, resource, row, form)).join(',')}]${rest.join('')}}`
 }
@@ -114,9 +124,28 @@ export async function findMany(
     pause: door.pause,
     visible,
   })
-  const rows = keys.map((key) => graph.get(tableOf(resource), key)).filter((row) => row !== undefined)
   const beside = { ...(total === undefined ? {} : { total }), ...(explained ? { explain } : {}) }
-  return { resource, rows, fields, beside, bare: query.count ?? false, seen: door.engine.guard.seen(caller) }
+  const found = { resource, fields, beside, bare: query.count ?? false }
+  if (keys.length > LONG) return { ...found, ...asTheyAre(door.engine.graph, resource, { keys, caller }) }
+  const rows = keys.map((key) => graph.get(tableOf(resource), key)).filter((row) => row !== undefined)
+  return { ...found, rows, seen: door.engine.guard.seen(caller) }
+}
+
+/** Many rows as they are in this moment, with all that is shown inside of them, whatever is written while they are read. */
+function asTheyAre(
+  of: Graph,
+  resource: Resource,
+  { keys, caller }: { keys: readonly string[]; caller: Caller | undefined },
+): Pick<Found, 'rows' | 'seen'> {
+  const { graph, close } = of.freeze()
+  const whole = withServiceRefs(withRefs(graph))
+  const each = function* () {
+    for (const key of keys) {
+      const row = whole.get(tableOf(resource), key)
+      if (row !== undefined) yield row
+    }
+  }
+  return { rows: new LongList(each, close), seen: new Guard(graph).seen(caller) }
 }
 
 function optional(search: URLSearchParams) {

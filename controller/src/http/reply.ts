@@ -1,7 +1,7 @@
 /** Bodies as bytes with their length, so that `compress` can tell small ones (≤ 1 KiB go as they are) from large. */
 import type { ErrorBody } from '@skerry/contract'
 
-const JSON_TYPE = 'application/json; charset=utf-8'
+export const JSON_TYPE = 'application/json; charset=utf-8'
 
 export function text(status: number, message: string, headers: Record<string, string> = {}): Response {
   return new Response(message, {

@@ -111,8 +111,9 @@ function namedRow(graph: Rows, { api, of, uuid }: { api: Api; of: string; uuid: 
   const table = resource ? tableOf(resource) : of
   const row = graph.get(table, uuid) ?? byNaturalKey(graph, resource, uuid)
   if (row) return { table, row }
-  const other = api.alsoOf === undefined ? undefined : graph.get(api.alsoOf, uuid)
-  return other && { table: api.alsoOf!, row: other }
+  const also = api.alsoOf ?? api.otherwise?.of
+  const other = also === undefined ? undefined : graph.get(also, uuid)
+  return other && { table: also!, row: other }
 }
 
 function byNaturalKey(graph: Rows, resource: Resource | undefined, uuid: string): Readonly<Row> | undefined {

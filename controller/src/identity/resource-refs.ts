@@ -50,6 +50,12 @@ export function withRefs(graph: Graph): Graph {
       if (field !== 'accountUuid') return tableOf(value) ? 1 : 0
       return sum((table) => (value === ADMIN_ACCOUNT ? graph.count(table) : graph.countBy(table, OWNER, value)))
     },
+    values: (t: string, field: string) =>
+      of(
+        t,
+        () => undefined,
+        () => graph.values(t, field),
+      ),
     inOrder: (t: string) =>
       of(
         t,

@@ -30,6 +30,8 @@ const amountsOf: Readonly<Record<string, (row: Readonly<Row>) => Amounts>> = {
   vip: () => ({ 'vip.num': 1 }),
   eip: () => ({ 'eip.num': 1 }),
   portForwardingRule: () => ({ 'portForwarding.num': 1 }),
+  loadBalancer: () => ({ 'loadBalancer.num': 1 }),
+  loadBalancerListener: () => ({ 'listener.num': 1 }),
 }
 /** Snapshots are whose their volume is. */
 const SNAPSHOTS = 'volumeSnapshot'

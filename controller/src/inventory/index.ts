@@ -1,4 +1,5 @@
 export * from './fields.ts'
+export * from './long-list.ts'
 export * from './render.ts'
 export * from './schema.ts'
 export * from './service-refs.ts'

@@ -3,6 +3,7 @@
  * are really there, and only classes that the SDK can map: anything else makes it throw (zstack-wire).
  */
 import { type Api, classMembers, type Resource, type Row, replyMembers } from '@skerry/contract'
+import { LongList, LongRecord } from './long-list.ts'
 import { shapeOfInventory } from './render.ts'
 
 type Paths = Record<string, string>
@@ -36,10 +37,24 @@ function walk(path: string, value: unknown, resource: Resource, into: Paths): vo
 }
 
 /** Schema of a reply body that holds `inventory` or `inventories` of the resource. */
-export function schemaOf(body: Row, resource: Resource): Paths {
+export function schemaOf(body: Row, resource: Resource): Paths | LongRecord {
+  const { inventories } = body
+  if (inventories instanceof LongList) return longSchemaOf(inventories, resource)
   const into: Paths = {}
   walk('inventory', body['inventory'], resource, into)
   return Object.assign(into, schemaOfList(body, 'inventories', resource))
+}
+
+/** The same of a long list: made when it is written, by drawing the inventories once more. */
+function longSchemaOf(list: LongList<unknown>, resource: Resource): LongRecord {
+  return new LongRecord(function* () {
+    let i = 0
+    for (const inventory of list) {
+      const into: Paths = {}
+      walk(`inventories[${i++}]`, inventory, resource, into)
+      yield* Object.entries(into)
+    }
+  })
 }
 
 /** Schema of one list of inventories in a reply body. */

@@ -34,6 +34,7 @@ export function withServiceRefs(graph: Graph): Graph {
     by: (t: string, field: string, value: unknown) => (t === TABLE ? keysBy(field, value) : graph.by(t, field, value)),
     countBy: (t: string, field: string, value: unknown) =>
       t === TABLE ? keysBy(field, value).length : graph.countBy(t, field, value),
+    values: (t: string, field: string) => (t === TABLE ? undefined : graph.values(t, field)),
     inOrder: (t: string) => (t === TABLE ? false : graph.inOrder(t)),
     rows: (t: string): IterableIterator<[string, Readonly<Row>]> => (t === TABLE ? all() : graph.rows(t)),
     count: (t: string) => (t === TABLE ? [...all()].length : graph.count(t)),

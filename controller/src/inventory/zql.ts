@@ -1,6 +1,7 @@
 /** Answers to ZQL as a dialect writes them: dates in its form. What a field is, its resource says. */
 import { type Row, resourceOf, type ZqlReturn } from '@skerry/contract'
 import { Moment } from '@skerry/query'
+import type { LongList } from './long-list.ts'
 import { type TimeForm, withTimes } from './render.ts'
 
 /** `results` of a ZQL call in epoch ms, `of` naming each one's resource, as the dialect has them: without `of`. */
@@ -9,6 +10,10 @@ export function zqlWithTimes(reply: Row, form: TimeForm): Row {
   return { results: results.map((result) => oneWithTimes(result, form)) }
 }
 
+/** A long list stays one: its elements get their dates when they are written. */
+const each = <T>(list: readonly T[], of: (one: T) => unknown) =>
+  (list as unknown as Pick<LongList<T>, 'map'>).map((one) => of(one))
+
 function oneWithTimes({ of, ...result }: ZqlReturn & { of: string }, form: TimeForm): Row {
   const resource = resourceOf(of)
   if (!resource) return result
@@ -16,10 +21,10 @@ function oneWithTimes({ of, ...result }: ZqlReturn & { of: string }, form: TimeF
   const { inventories, inventoryCounts, inventoryAggregateFunctions } = result
   return {
     ...result,
-    ...(inventories ? { inventories: inventories.map((one) => (Array.isArray(one) ? one : written(one))) } : {}),
-    ...(inventoryCounts ? { inventoryCounts: inventoryCounts.map(([row, count]) => [written(row), count]) } : {}),
+    ...(inventories ? { inventories: each(inventories, (one) => (Array.isArray(one) ? one : written(one))) } : {}),
+    ...(inventoryCounts ? { inventoryCounts: each(inventoryCounts, ([row, count]) => [written(row), count]) } : {}),
     ...(inventoryAggregateFunctions
-      ? { inventoryAggregateFunctions: inventoryAggregateFunctions.map(([row, value]) => pairWithTimes(row, value, written)) }
+      ? { inventoryAggregateFunctions: each(inventoryAggregateFunctions, ([row, value]) => pairWithTimes(row, value, written)) }
       : {}),
   }
 }

@@ -10,9 +10,11 @@ import { conduct, jobOf, type Outcome } from '../http/conduct.ts'
 import type { Door } from '../http/context.ts'
 import { isoDate } from '../http/dates.ts'
 import { endedBody, jobBody } from '../http/dialect-own.ts'
+import { pieceOf, textsOf } from '../http/pieces.ts'
 import { problemOf } from '../http/problem.ts'
 import { bodyOf } from '../http/query.ts'
 import { Refusal } from '../http/refusal.ts'
+import { longListsIn } from '../inventory/index.ts'
 import { callerFrom, headersOf, readCall, searchOf } from './read.ts'
 import { SubjectTable } from './routes.ts'
 
@@ -59,18 +61,19 @@ async function replyTo(door: Door, table: SubjectTable, { message, facts }: { me
   const asked = readCall(door, table, message, subject)
   const { route } = asked.received
   facts['route'] = `NATS ${route.resource.noun}.${route.api.verb}`
-  return written(await conduct(door, asked), facts)
+  return written(door, await conduct(door, asked), facts)
 }
 
 const statusHeader = (status: number) => ({ [callHeaders.status]: String(status) })
 
-function written(outcome: Outcome, facts: Row): Answer {
+async function written(door: Door, outcome: Outcome, facts: Row): Promise<Answer> {
   if (outcome.kind === 'plan') return new Answer({ plan: outcome.plan }, statusHeader(200))
-  if (outcome.kind === 'reply') return new Answer(answer(outcome.call.api, outcome.reply, isoDate), statusHeader(200))
+  if (outcome.kind === 'reply')
+    return new Answer(await short(door, answer(outcome.call.api, outcome.reply, isoDate)), statusHeader(200))
   if (outcome.kind === 'found') {
     const { version } = outcome.found
     const tag: Record<string, string> = version === undefined ? {} : { ETag: etag(version) }
-    return new Answer(fitting(bodyOf(outcome.found, isoDate)), { ...statusHeader(200), ...tag })
+    return new Answer(fitting(await short(door, bodyOf(outcome.found, isoDate))), { ...statusHeader(200), ...tag })
   }
   const { uuid: job } = outcome.job
   facts['job'] = job
@@ -86,6 +89,30 @@ function written(outcome: Outcome, facts: Row): Answer {
 function fitting(body: Row): Row {
   const sizeBytes = Buffer.byteLength(JSON.stringify(body))
   if (sizeBytes + HEADERS_BYTES <= MAX_PAYLOAD_BYTES) return body
-  const message = `the answer has ${sizeBytes} bytes, more than a message holds: ask for fewer at once (limit, start) or for some fields`
-  throw new SkerryError('body-too-large', message, { sizeBytes, limitBytes: MAX_PAYLOAD_BYTES - HEADERS_BYTES })
+  throw tooLarge(`${sizeBytes} bytes`, { sizeBytes })
 }
+
+function tooLarge(size: string, details: Row): SkerryError {
+  const message = `the answer has ${size}, more than a message holds: ask for fewer at once (limit, start) or for some fields`
+  return new SkerryError('body-too-large', message, { ...details, limitBytes: MAX_PAYLOAD_BYTES - HEADERS_BYTES })
+}
+
+/** The body with its long lists drawn, which is given up when they no longer fit. Throws `body-too-large`. */
+async function short(door: Door, body: Row): Promise<Row> {
+  const long = longListsIn(body)
+  if (long.length === 0) return body
+  const texts = textsOf(body)
+  let text = ''
+  try {
+    for (let piece = nextOf(texts); piece !== undefined; piece = nextOf(texts)) {
+      text += piece
+      if (text.length > MAX_PAYLOAD_BYTES) throw tooLarge(`more than ${text.length} bytes`, {})
+      await door.pause()
+    }
+  } finally {
+    for (const list of long) list.close()
+  }
+  return JSON.parse(text) as Row
+}
+
+const nextOf = (texts: Generator<string, void>) => pieceOf(texts, () => performance.now())

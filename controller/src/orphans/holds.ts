@@ -4,6 +4,7 @@
  */
 import {
   bridgeName,
+  flatRouter,
   type kvmDesired,
   type Op,
   type OrphanHolds,
@@ -57,8 +58,8 @@ export function holdsOf(graph: Graph, known: Known): OrphanHolds {
   }
   if (noun === 'lease') {
     const { routerUuid, mac, ip, ip6 } = spec as vrouterDesired.LeaseSpec
-    const held = [ip, ...(ip6 ? [ip6] : [])].map((one) => ({ l3NetworkUuid: routerUuid, ip: one }))
-    const addresses = graph.get('l3Network', routerUuid) ? held : []
+    const l3NetworkUuid = [routerUuid, flatRouter(routerUuid)].find((uuid) => graph.get('l3Network', uuid))
+    const addresses = l3NetworkUuid ? [ip, ...(ip6 ? [ip6] : [])].map((one) => ({ l3NetworkUuid, ip: one })) : []
     return { ...NOTHING, addresses, macs: [mac] }
   }
   if (noun !== 'volume') return NOTHING

@@ -1,5 +1,5 @@
 /** Plugins of a controller: loaded at its start, asked through ports of the world, switched off and on while it runs. */
-import { type Row, SkerryError } from '@skerry/contract'
+import { type Op, type Row, SkerryError } from '@skerry/contract'
 import { type HostPorts, type Manifest, PluginHost } from '@skerry/plugin'
 import { type StepEdit, withEdits } from '@skerry/workflow'
 import type { State } from '../engine/state.ts'
@@ -13,7 +13,7 @@ import type { PluginsPort, WorkflowBook } from '../workflows/world.ts'
 import { pluginOf } from './named.ts'
 import { Observer } from './observer.ts'
 import { rankHosts } from './rank.ts'
-import { type Loaded, pluginUuid, rowOps } from './rows.ts'
+import { type Loaded, pluginUuid, rowOps, siteRowOps, siteWorkflowUuid } from './rows.ts'
 import { stepEdits } from './steps.ts'
 import { rankStorages } from './storages.ts'
 import { type Tagger, vetTags } from './tags.ts'
@@ -55,7 +55,7 @@ export async function startPlugins(sources: readonly PluginSource[], p: PluginPo
   const ones: One[] = await Promise.all(sources.map((source) => load(source, p, (one) => started && void follow(p, one))))
   refuseTwins(ones)
   const book = bookOver(ones, isOn, declarations)
-  await keepRows(p, ones)
+  await keepRows(p, [...rowOps(graph, ones, p.now()), ...siteRowOps(graph, [...declarations.defined.values()], p.now())])
   started = true
   for (const one of ones) if (!isOn(one)) one.host.switch(false)
   const off = state.store.onCommit((commit) => {
@@ -106,14 +106,19 @@ async function countDropped(state: State, name: string, droppedEvents: number): 
 }
 
 /** The book with what plugins and files make of it. Nothing of a plugin goes on where that can't be. */
-function bookOver(ones: readonly One[], isOn: (one: One) => boolean, { byWorkflow, located }: Declarations): WorkflowBook {
+function bookOver(
+  ones: readonly One[],
+  isOn: (one: One) => boolean,
+  { byWorkflow, defined, located }: Declarations,
+): WorkflowBook {
   const parts = {
     current: () => ones.filter(isOn).flatMap(({ edits }) => edits),
     known: () => ones.flatMap(({ edits }) => edits),
     absent: (step: string) => ones.some(({ name, manifest }) => manifest === undefined && step.startsWith(`${name}-`)),
   }
   try {
-    return bookOf({ ...parts, written: actions, declarations: byWorkflow })
+    const definitions = new Map([...defined.values()].map((one) => [siteWorkflowUuid(one.define), one]))
+    return bookOf({ ...parts, written: actions, declarations: byWorkflow, definitions })
   } catch (error) {
     for (const { host } of ones) host.stop()
     throw located(error)
@@ -170,13 +175,12 @@ function refuseTwins(ones: One[]): void {
 }
 
 /** Also over a log that can only be read: then the rows stay as they are, and the plugins work. */
-async function keepRows({ state, now, report }: PluginPorts, loaded: readonly Loaded[]): Promise<void> {
-  const ops = rowOps(state.graph, loaded, now())
+async function keepRows({ state, report }: PluginPorts, ops: Op[]): Promise<void> {
   if (ops.length === 0) return
   try {
     await state.commit({ ops }, { actor: 'system', urgent: true })
   } catch (error) {
-    report(error, { doing: 'recording which plugins are loaded' })
+    report(error, { doing: 'recording which plugins and workflows are there' })
   }
 }
 

@@ -3,12 +3,15 @@ import { createHash } from 'node:crypto'
 import type { Op, Row } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { Health, Manifest } from '@skerry/plugin'
+import type { Definition } from '@skerry/workflow'
 
 /** The same at each site and start. */
-export function pluginUuid(name: string): string {
-  const hex = createHash('sha256').update(`plugin/${name}`).digest('hex')
+function uuidOf(text: string): string {
+  const hex = createHash('sha256').update(text).digest('hex')
   return `${hex.slice(0, 12)}4${hex.slice(13, 16)}8${hex.slice(17, 32)}`
 }
+export const pluginUuid = (name: string) => uuidOf(`plugin/${name}`)
+export const siteWorkflowUuid = (name: string) => uuidOf(`siteWorkflow/${name}`)
 
 export interface Loaded {
   name: string
@@ -31,16 +34,44 @@ const fieldsOf = ({ name, manifest, health }: Loaded): Row => ({
 })
 
 /** What brings the rows in line with what is loaded. */
-export function rowOps(graph: Graph, loaded: readonly Loaded[], now: number): Op[] {
-  const there = new Set(loaded.map(({ name }) => pluginUuid(name)))
-  const gone = [...graph.rows('plugin')].filter(([k]) => !there.has(k)).map(([k]): Op => ({ o: 'del', t: 'plugin', k }))
-  const rows = loaded.flatMap((one): Op[] => {
-    const k = pluginUuid(one.name)
-    const fields = fieldsOf(one)
-    const row = graph.get('plugin', k)
-    if (!row) return [{ o: 'put', t: 'plugin', k, v: { uuid: k, ...fields, state: 'Enabled', createDate: now, lastOpDate: now } }]
+export const rowOps = (graph: Graph, loaded: readonly Loaded[], now: number): Op[] =>
+  following(graph, 'plugin', {
+    wanted: loaded.map((one) => [pluginUuid(one.name), fieldsOf(one)]),
+    first: { state: 'Enabled' },
+    now,
+  })
+
+const stepsIn = ({ steps }: Definition): string[] =>
+  steps.flatMap((one) => {
+    if (typeof one === 'string') return [one]
+    return 'parallel' in one ? stepsIn({ define: '', steps: one.steps }) : [one.as ?? one.step]
+  })
+
+/** The same for workflows that files of the site define. */
+export function siteRowOps(graph: Graph, defined: readonly Definition[], now: number): Op[] {
+  const wanted = defined.map((one): [string, Row] => {
+    const parameters = Object.entries(one.params ?? {}).map(([name, type]) => ({ name, type }))
+    return [
+      siteWorkflowUuid(one.define),
+      { name: one.define, description: one.description ?? null, parameters, steps: stepsIn(one) },
+    ]
+  })
+  return following(graph, 'siteWorkflow', { wanted, first: {}, now })
+}
+
+/** Rows of a table as they are wanted, by uuid; `first`: what a new one has besides. */
+function following(
+  graph: Graph,
+  t: string,
+  { wanted, first, now }: { wanted: readonly [string, Row][]; first: Row; now: number },
+): Op[] {
+  const there = new Set(wanted.map(([k]) => k))
+  const gone = [...graph.rows(t)].filter(([k]) => !there.has(k)).map(([k]): Op => ({ o: 'del', t, k }))
+  const rows = wanted.flatMap(([k, fields]): Op[] => {
+    const row = graph.get(t, k)
+    if (!row) return [{ o: 'put', t, k, v: { uuid: k, ...fields, ...first, createDate: now, lastOpDate: now } }]
     const same = Object.entries(fields).every(([field, value]) => JSON.stringify(row[field]) === JSON.stringify(value))
-    return same ? [] : [{ o: 'set', t: 'plugin', k, v: fields }]
+    return same ? [] : [{ o: 'set', t, k, v: fields }]
   })
   return [...gone, ...rows]
 }

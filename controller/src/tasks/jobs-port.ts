@@ -16,6 +16,10 @@ export const jobsPort = (engine: () => Pick<ControllerEngine, 'accept' | 'retry'
   async retry(job) {
     await engine().retry(job)
   },
+  known(job) {
+    const row = graph.get('job', job) as { state: string } | undefined
+    return row && { state: row.state }
+  },
   async ended(job, ms) {
     const view = await engine().wait(job, ms)
     if (view?.state === 'done') return undefined

@@ -1,7 +1,10 @@
-/** What the controller does for storage servers by itself: it lets agents in, and looks whether the servers are there. */
+/** What the controller does for storage servers by itself: it lets agents in (and tells others what they ask), and looks whether the servers are there. */
 import type { Bus } from '@skerry/bus'
 import { type Row, SFTP_LOOK_MS } from '@skerry/contract'
-import { answerSftpAsks } from '../agents/sftp-asks.ts'
+import { answerAsks } from '../agents/asks.ts'
+import { certificates } from '../agents/certificate-asks.ts'
+import { ipsecKeys } from '../agents/ipsec-asks.ts'
+import { sftpServers } from '../agents/sftp-asks.ts'
 import type { State } from '../engine/state.ts'
 import type { AgentsPort } from '../workflows/world.ts'
 import { SftpWatch } from './sftp-watch.ts'
@@ -21,7 +24,7 @@ export interface StorageServerPorts {
 /** Gives what ends it. */
 export function storageServers(p: StorageServerPorts): () => void {
   const { state, agents, newId, monotonic, report } = p
-  const asks = answerSftpAsks({ bus: p.bus, graph: state.graph, secrets: p.secrets })
+  const asks = answerAsks({ bus: p.bus, graph: state.graph, secrets: p.secrets }, [sftpServers, ipsecKeys, certificates])
   const commit: SftpWatchCommit = (change) => state.commit(change, { actor: 'system' })
   const pause = (ms: number) =>
     new Promise<void>((resolve) => {

@@ -2,6 +2,7 @@
 import { hostAllocatorStrategies, primaryStorageAllocatorStrategies, type Row, SkerryError, VXLAN_POOL } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { creation } from './resource.create.ts'
+import { VPC_NETWORK } from './vpc.rows.ts'
 import { type Action, type Ctx, need } from './world.ts'
 
 const p = (ctx: Ctx): Row => ctx.input.params
@@ -57,7 +58,7 @@ export const l3NetworkCreate = creation({
       })
   },
   row: (ctx) => ({
-    type: 'L3BasicNetwork',
+    type: p(ctx)['type'] ?? 'L3BasicNetwork',
     l2NetworkUuid: p(ctx)['l2NetworkUuid'],
     zoneUuid: ctx.world.graph.get('l2Network', p(ctx)['l2NetworkUuid'] as string)?.['zoneUuid'],
     state: 'Enabled',
@@ -73,6 +74,7 @@ export const l3NetworkCreate = creation({
     networkServices: [],
     routerAgentUuid: null,
     routerUplink: null,
+    ...(p(ctx)['type'] === VPC_NETWORK ? { vpcRouterUuid: null } : {}),
   }),
 })
 

@@ -2,8 +2,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Row, SkerryError } from '@skerry/contract'
-import { type Declaration, type Problem, readDeclaration } from '@skerry/workflow'
+import { type Declaration, type Definition, type Problem, readDeclaration, readDefinition } from '@skerry/workflow'
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml'
+import { actions } from './index.ts'
 
 export interface DeclarationFile {
   file: string
@@ -12,6 +13,8 @@ export interface DeclarationFile {
 
 export interface Declarations {
   byWorkflow: ReadonlyMap<string, Declaration>
+  /** workflows of the site, by name */
+  defined: ReadonlyMap<string, Definition>
   /** The error with files and lines, where it is about one of these. */
   located(error: unknown): unknown
 }
@@ -40,28 +43,40 @@ export async function findDeclarations(given: string): Promise<DeclarationFile[]
 /** What the files say. Throws `invalid-argument` with `details.problems` (`{ file, line, message }`) where one says what can't be. */
 export function readDeclarations(files: readonly DeclarationFile[]): Declarations {
   const byWorkflow = new Map<string, Declaration>()
+  const defined = new Map<string, Definition>()
   const read = new Map<string, Read>()
   for (const { file, text } of files) {
     const one = readOne(file, text)
-    const { workflow } = one.declaration
+    const [workflow, key] = 'definition' in one ? [one.definition.define, 'define'] : [one.declaration.workflow, 'workflow']
     const first = read.get(workflow)?.file
     if (first !== undefined)
-      throw wrong([{ ...at(one, ['workflow']), message: `${workflow} is declared in ${first} already: keep one of the two` }])
-    byWorkflow.set(workflow, one.declaration)
+      throw wrong([{ ...at(one, [key]), message: `${workflow} is declared in ${first} already: keep one of the two` }])
+    if ('definition' in one) defined.set(workflow, one.definition)
+    else byWorkflow.set(workflow, one.declaration)
     read.set(workflow, one)
   }
-  return { byWorkflow, located: (error) => located(error, read) }
+  const own = [...defined.keys()].find((name) => actions.has(name))
+  if (own !== undefined)
+    throw wrong([
+      {
+        ...at(read.get(own)!, ['define']),
+        message: `${own} is a workflow of ours: give yours another name, or change that by workflow: ${own}`,
+      },
+    ])
+  return { byWorkflow, defined, located: (error) => located(error, read) }
 }
 
-function readOne(file: string, text: string): Read & { declaration: Declaration } {
+function readOne(file: string, text: string): Read & ({ declaration: Declaration } | { definition: Definition }) {
   const lines = new LineCounter()
   const doc = parseDocument(text, { lineCounter: lines })
   const [fault] = doc.errors
   if (fault) throw wrong([{ file, line: lines.linePos(fault.pos[0]).line, message: fault.message.split('\n')[0]! }], fault)
   const one: Read = { file, lineOf: (path) => lines.linePos(startOf(doc, path)).line }
-  const given = readDeclaration(jsonOf(doc, one))
+  const json = jsonOf(doc, one)
+  const defines = typeof json === 'object' && json !== null && 'define' in json
+  const given = defines ? readDefinition(json) : readDeclaration(json)
   if ('problems' in given) throw wrong(given.problems.map((problem) => ({ ...at(one, problem.path), message: told(problem) })))
-  return { ...one, declaration: given.declaration }
+  return { ...one, ...given }
 }
 
 function jsonOf(doc: Document, one: Read): unknown {

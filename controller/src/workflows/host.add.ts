@@ -153,11 +153,18 @@ const prepare: Step<Input, World> = {
   do: async (ctx: Ctx) => {
     const { graph, agents } = ctx.world
     const cluster = graph.get('host', ctx.input.uuid)?.['clusterUuid']
-    const names = [
+    const names = () => [
       ...[...graph.by('l2Network', 'attachedClusterUuids', cluster)].map((k) => `bridge/${k}`),
       ...[...graph.by('primaryStorage', 'attachedClusterUuids', cluster)].map((k) => `pool/${k}`),
     ]
-    await agents.converge(names, ctx)
+    for (;;) {
+      try {
+        return void (await agents.converge(names(), ctx))
+      } catch (error) {
+        // A network that is deleted at this moment keeps no host from being ready: the others are waited for.
+        if (!(error instanceof SkerryError && error.code === 'conflict')) throw error
+      }
+    }
   },
 }
 

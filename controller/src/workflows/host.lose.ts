@@ -14,6 +14,7 @@ import { input } from './input.ts'
 import { dropParts } from './storage-parts.ts'
 import { dropNics } from './vm.rows.ts'
 import { dropSnapshots } from './volume.rows.ts'
+import { standStill } from './vpc.rows.ts'
 import { type Action, afterwards, type Ctx, type EndCtx, type Input, need, type World } from './world.ts'
 
 const keysOf = (graph: Graph, table: string, field: string, value: unknown) => [...graph.by(table, field, value)].sort()
@@ -82,6 +83,7 @@ function agentOps(graph: Graph, agentUuid: string, now: number): Op[] {
   const agent = graph.get('agent', agentUuid) as Row
   return [
     ...freeRouters(graph, agentUuid),
+    ...[...graph.by('vpcRouter', 'agentUuid', agentUuid)].flatMap((k) => standStill(graph, k)),
     ...keysOf(graph, 'desired', 'agentUuid', agentUuid).map((k): Op => ({ o: 'del', t: 'desired', k })),
     ...(graph.get('reunion', agentUuid) ? [{ o: 'del' as const, t: 'reunion', k: agentUuid }] : []),
     ...(agent['revokedDate'] ? [] : [revocation(agent, now)]),

@@ -1,6 +1,7 @@
 /** Every workflow that an API names. A name in the contract without an entry here fails at start-up. */
 import { apis } from '@skerry/contract'
 import { stepsOf, type Workflow } from '@skerry/workflow'
+import { accessControlListActions } from './access-control-list.ts'
 import { accessControlRules } from './access-control-rule.ts'
 import { accessKeyCreate } from './access-key.create.ts'
 import { accounts } from './account.ts'
@@ -13,6 +14,7 @@ import {
   backupStorageUpdateImageStore,
 } from './backup-storage.add.ts'
 import { backupStorageAddSftp, backupStorageUpdateSftp } from './backup-storage.sftp.ts'
+import { certificateActions } from './certificate.ts'
 import { configChanges } from './config.change.ts'
 import { configTemplateActions } from './config-template.ts'
 import { controlPlane } from './control-plane.ts'
@@ -28,11 +30,14 @@ import { imageCancelUpload, imageReceive } from './image.upload.ts'
 import { ipRangeAdd } from './ip-range.add.ts'
 import { ipRangeAdd6 } from './ip-range.add6.ts'
 import { ipRangeReserve } from './ip-range.reserve.ts'
+import { ipsecActions } from './ipsec.ts'
 import { l2NetworkAttach, l2NetworkDetach } from './l2-network.attach.ts'
 import { l2NetworkCreations } from './l2-network.create.ts'
 import { l2NetworkChangeVlan } from './l2-network.vlan.ts'
 import { l3AddDns, l3AttachServices, l3DetachServices, l3RemoveDns } from './l3-network.services.ts'
 import { l3AddHostRoute, l3RemoveHostRoute, l3SetMtu } from './l3-network.settings.ts'
+import { backendActions } from './load-balancer.backends.ts'
+import { loadBalancerActions } from './load-balancer.ts'
 import { longJobs } from './long-job.ts'
 import { orphanAdopt } from './orphan.adopt.ts'
 import { orphanRemove } from './orphan.remove.ts'
@@ -51,6 +56,7 @@ import { resourceChangeState, resourceUpdate } from './resource.update.ts'
 import { schedulerActions } from './scheduler.ts'
 import { securityCardActions } from './security-group.cards.ts'
 import { securityGroupActions } from './security-group.ts'
+import { siteRun } from './site.run.ts'
 import { sshKeyPairs } from './ssh-key-pair.ts'
 import { tagDelete, tagUpdate } from './tag.change.ts'
 import { tagCreate, tagCreateMany } from './tag.create.ts'
@@ -87,6 +93,9 @@ import { volumeSnapshotCreate } from './volume-snapshot.create.ts'
 import { volumeSnapshotDelete } from './volume-snapshot.delete.ts'
 import { volumeSnapshotRevert } from './volume-snapshot.revert.ts'
 import { volumeSnapshotSize } from './volume-snapshot.size.ts'
+import { vpcNetworkActions } from './vpc-router.network.ts'
+import { vpcRouterActions } from './vpc-router.ts'
+import { routeActions } from './vrouter-route.ts'
 import { vxlans } from './vxlan.ts'
 import { webhooks } from './webhook.ts'
 import type { Action, Input, World } from './world.ts'
@@ -97,6 +106,7 @@ const all: readonly Action[] = [
   ...configTemplateActions,
   ...prices,
   ...sshKeyPairs,
+  siteRun,
   ...schedulerActions,
   ...gcJobs,
   ...webhooks,
@@ -148,6 +158,14 @@ const all: readonly Action[] = [
   ...securityCardActions,
   ...vipActions,
   ...vipUseActions,
+  ...loadBalancerActions,
+  ...backendActions,
+  ...certificateActions,
+  ...accessControlListActions,
+  ...ipsecActions,
+  ...vpcRouterActions,
+  ...vpcNetworkActions,
+  ...routeActions,
   imageAdd,
   imageReceive,
   imageCancelUpload,

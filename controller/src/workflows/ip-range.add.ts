@@ -3,7 +3,9 @@ import { type Guard, type Op, type Row, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { defineWorkflow } from '@skerry/workflow'
 import { ipToLong, longToIp, maskToPrefix, networkOf, prefixToMask, rangesOf, usedIpKey } from '../place/address.ts'
+import { dhcpAddress, flatDocuments, type Taken } from './flat.ts'
 import { input } from './input.ts'
+import { needGatewayKept } from './vpc.rows.ts'
 import { type Action, baseRow, type CheckInput, type Ctx, derivedId, type Input, need, type World } from './world.ts'
 
 export interface Range {
@@ -70,6 +72,7 @@ function fromEnds(params: Row): Range {
 
 /** Ranges of one network must not overlap, and those of one CIDR must share the gateway. */
 function fits(graph: Graph, l3NetworkUuid: string, range: Range): void {
+  needGatewayKept(graph, l3NetworkUuid, range)
   for (const other of rangesOf(graph, l3NetworkUuid)) {
     const key = other['uuid']
     const [a, b] = [ipToLong(other['startIp'] as string), ipToLong(other['endIp'] as string)]
@@ -83,6 +86,14 @@ function fits(graph: Graph, l3NetworkUuid: string, range: Range): void {
 }
 
 const l3Of = (i: { params: Row }) => i.params['l3NetworkUuid'] as string
+
+/** With its first range a flat network has an address for its DHCP server. */
+function dhcpOf(ctx: Ctx, range: Range): Taken {
+  const { graph, now } = ctx.world
+  const l3 = need(graph, 'l3Network', l3Of(ctx.input))
+  const added = { uuid: ctx.input.uuid, l3NetworkUuid: l3Of(ctx.input), ...range }
+  return dhcpAddress({ graph, l3, uuid: derivedId(ctx, 'dhcp'), now: now() }, added)
+}
 
 function add(ctx: Ctx) {
   const { graph, now } = ctx.world
@@ -130,7 +141,9 @@ function add(ctx: Ctx) {
       },
     })
   }
-  return { change: { guards, ops, facts: [{ noun: 'ipRange', uuid: ctx.input.uuid, event: 'created' }] } }
+  const address = dhcpOf(ctx, range)
+  const facts = [{ noun: 'ipRange', uuid: ctx.input.uuid, event: 'created' }]
+  return { change: { guards: [...guards, ...address.guards], ops: [...ops, ...address.ops], facts } }
 }
 
 function takeBack(ctx: Ctx) {
@@ -149,7 +162,11 @@ export const ipRangeAdd: Action = {
       { name: 'add', do: add, undo: takeBack },
       {
         name: 'tell-router',
-        do: async (ctx: Ctx) => void (await ctx.world.agents.converge([`router/${l3Of(ctx.input)}`], ctx)),
+        do: async (ctx: Ctx) =>
+          void (await ctx.world.agents.converge(
+            [`router/${l3Of(ctx.input)}`, ...flatDocuments(ctx.world, l3Of(ctx.input))],
+            ctx,
+          )),
         noUndo: 'the router follows the ranges',
         optional: 'the call answers before the router has it',
       },

@@ -17,6 +17,7 @@ import {
   within,
 } from '../place/ip.ts'
 import { input } from './input.ts'
+import { VPC_NETWORK } from './vpc.rows.ts'
 import { type Action, baseRow, type CheckInput, type Ctx, type Input, need, type World } from './world.ts'
 
 export interface Range6 {
@@ -79,6 +80,7 @@ function fromEnds(params: Row): Ends {
 
 function fits(graph: Graph, l3NetworkUuid: string, range: Range6): void {
   const l3 = need(graph, 'l3Network', l3NetworkUuid)
+  if (l3['type'] === VPC_NETWORK) throw bad(`network ${l3['name']} is of a VPC, whose routers serve no IPv6`, { l3NetworkUuid })
   if (rangesOf(graph, l3NetworkUuid).length === 0)
     throw bad(`network ${l3['name']} has no IPv4 range: guests here have an IPv4 address, and an IPv6 address beside it`, {
       l3NetworkUuid,

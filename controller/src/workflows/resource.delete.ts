@@ -8,11 +8,13 @@ import { revocation } from '../keys/index.ts'
 import { giveBackFolder } from './backup-storage.sftp.ts'
 import { guestEnds, guestSteps, needIdle, needMarked } from './cascade.guests.ts'
 import { cascadeChange, cascadeOf, shortenRefs } from './cascade.ts'
+import { otherDhcpAddresses } from './flat.ts'
 import { input } from './input.ts'
 import { sumsWithout } from './storage-parts.ts'
 import { endUses } from './vip.uses.ts'
 import { dataVolumesOf, detached, giveRoom } from './volume.rows.ts'
-import { type Action, afterwards, type EndCtx, type Input, need, type World } from './world.ts'
+import { endVpcs } from './vpc.rows.ts'
+import { type Action, afterwards, derivedId, type EndCtx, type Input, need, type World } from './world.ts'
 
 /** Keys of a table's rows that go. */
 type Gone = (table: string) => ReadonlySet<string>
@@ -106,6 +108,8 @@ function removal(ctx: EndCtx) {
     ...otherDefaults(graph, gone),
     ...freeRouters(graph, gone),
     ...endUses(graph, gone),
+    ...otherDhcpAddresses(graph, gone, { now: now(), uuidOf: (l3) => derivedId(ctx, `dhcp ${l3}`) }),
+    ...endVpcs(graph, gone),
     ...shortenRefs(graph, plan.order),
   ]
   const cascade = cascadeChange(graph, plan)

@@ -45,7 +45,7 @@ export const tellHosts = (told: Changing['told']): Step<Input, World> => ({
   do: async (ctx: Ctx) => void (await ctx.world.agents.converge(reachable(ctx, told(ctx)), ctx)),
 })
 
-function needVisible({ world: { graph }, input: { accountUuid } }: Ctx, uuids: readonly unknown[]): void {
+function needVisible(graph: Graph, accountUuid: string, uuids: readonly unknown[]): void {
   if (accountUuid === ADMIN_ACCOUNT || graph.get('account', accountUuid)?.['type'] === 'SystemAdmin') return
   for (const k of uuids) {
     const row = typeof k === 'string' ? graph.get('securityGroup', k) : undefined
@@ -62,14 +62,17 @@ export function securityChange({ workflow, check, rows, told, names, queueKey, s
       input,
       steps: [
         rowsStep('change', (ctx) => {
-          needVisible(ctx, names?.(ctx.input.params) ?? [])
+          needVisible(ctx.world.graph, ctx.input.accountUuid, names?.(ctx.input.params) ?? [])
           return rows(ctx)
         }),
         tellHosts(told),
       ],
       ...(finish ? { finish: (ctx) => finish(ctx as EndCtx) } : {}),
     }),
-    check,
+    check: (given) => {
+      if (given.accountUuid !== undefined) needVisible(given.graph, given.accountUuid, names?.(given.params) ?? [])
+      check(given)
+    },
     ...(queueKey ? { queueKey } : {}),
     ...(subject ? { subject } : {}),
   }

@@ -1,9 +1,10 @@
 /** Whether a VIP can be used so, and a card be reached by it. Pure: each throws what stands in the way, and says how it gets out. */
 import { type Row, SkerryError, vrouterDesired } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
+import { isFlat } from '../desired/flat.ts'
 import { hasService } from '../desired/router.ts'
 import { ipToLong, networkOf } from '../place/address.ts'
-import { serviceOf, type UseTable, usesOf } from './vip.uses.ts'
+import { type AnyUse, serviceOf, usesOf } from './vip.uses.ts'
 import { need, needEnabled } from './world.ts'
 
 const { MAX_FORWARDINGS } = vrouterDesired
@@ -12,10 +13,10 @@ const { MAX_FORWARDINGS } = vrouterDesired
 const MAX_MOVED_PORTS = 1_000
 
 /** The VIP, Enabled, that has no use, or only such ones. An EIP has its VIP for itself. */
-export function needVipFor(graph: Graph, vipUuid: unknown, table: UseTable, own?: unknown): Row {
+export function needVipFor(graph: Graph, vipUuid: unknown, table: AnyUse, own?: unknown): Row {
   const vip = needEnabled(graph, 'vip', vipUuid)
   const others = usesOf(graph, vipUuid).filter(({ row }) => row['uuid'] !== own)
-  const other = others.find((use) => use.table !== table || table === 'eip')
+  const other = others.find((use) => use.table !== table || table === 'eip' || table === 'loadBalancer')
   if (other)
     throw new SkerryError('in-use', `VIP ${vip['name']} (${vip['ip']}) is in use for ${serviceOf[other.table]}`, {
       vipUuid,
@@ -31,7 +32,7 @@ const overlap = (a: Readonly<Row>, b: Readonly<Row>): boolean => {
 }
 
 /** Throws why the card can't be reached by that VIP. `own`: the use that is being attached. */
-export function needReachable(graph: Graph, nicUuid: unknown, at: { vip: Readonly<Row>; table: UseTable; own?: unknown }): Row {
+export function needReachable(graph: Graph, nicUuid: unknown, at: { vip: Readonly<Row>; table: AnyUse; own?: unknown }): Row {
   const { vip, table, own } = at
   const nic = need(graph, 'vmNic', nicUuid)
   const service = serviceOf[table]
@@ -56,7 +57,7 @@ export function needReachable(graph: Graph, nicUuid: unknown, at: { vip: Readonl
       servedL3NetworkUuid: vip['servedL3Uuid'],
     })
   if (table === 'eip') needNoOther(graph, nic, vip, own)
-  needNear(graph, l3, vm, vip)
+  needNear(graph, vip, { vm, router: isFlat(l3, service) ? null : l3['routerAgentUuid'] })
   return nic
 }
 
@@ -72,9 +73,9 @@ function needNoOther(graph: Graph, nic: Readonly<Row>, vip: Readonly<Row>, own: 
   }
 }
 
-/** The VIP's network must reach the host of the router. Where that isn't chosen yet, it will be the guest's host. */
-function needNear(graph: Graph, l3: Readonly<Row>, vm: Readonly<Row>, vip: Readonly<Row>): void {
-  const agent = graph.get('agent', (l3['routerAgentUuid'] as string | null) ?? '')
+/** The VIP's network must reach the host of the router. Where that isn't chosen yet, and in flat networks, it is the guest's host. */
+function needNear(graph: Graph, vip: Readonly<Row>, { vm, router }: { vm: Readonly<Row>; router: unknown }): void {
+  const agent = graph.get('agent', (router as string | null) ?? '')
   const host = graph.get('host', ((agent ? agent['hostUuid'] : vm['hostUuid']) as string | null) ?? '')
   if (!host) return
   const outer = need(graph, 'l3Network', vip['l3NetworkUuid'])

@@ -1,5 +1,6 @@
 /** A job about a VIP ends when its router has it so: what was taken away is out of reach by then. */
 import type { Step } from '@skerry/workflow'
+import { flatDocuments } from './flat.ts'
 import type { Ctx, Input, World } from './world.ts'
 
 /** How long a router that should give something up is waited for; its tombstone waits on. */
@@ -19,7 +20,7 @@ export const tellRouter: Step<Input, World> = {
     const { graph, agents } = ctx.world
     const uuid = vipOfCall(ctx)
     const served = graph.get('vip', uuid)?.['servedL3Uuid']
-    await agents.converge([...(served ? [`router/${served}`] : []), `vip/${uuid}`], ctx)
+    await agents.converge([...(served ? [`router/${served}`, ...flatDocuments(ctx.world, served)] : []), `vip/${uuid}`], ctx)
     await agents.gone([`vip/${uuid}`], GONE_MS)
   },
 }

@@ -11,7 +11,7 @@ import { tellRouter } from './vip.tell.ts'
 import { type Action, baseRow, type CheckInput, type Ctx, derivedId, type Input, need, needEnabled, type World } from './world.ts'
 
 /** The address that a call asks for, or one that is free, with its range. */
-function addressFor(graph: Graph, params: Row, random: () => number): { ip: string; range: Row } {
+export function addressFor(graph: Graph, params: Row, random: () => number): { ip: string; range: Row } {
   const l3 = need(graph, 'l3Network', params['l3NetworkUuid'])
   const about = { l3NetworkUuid: l3['uuid'] }
   const asked = params['ipRangeUuid'] as string | undefined

@@ -4,29 +4,46 @@
  */
 import type { Op, Row } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
+import { isFlat } from '../desired/flat.ts'
 import { usedIpKey } from '../place/address.ts'
+import { balancersWithout, LB } from './load-balancer.rows.ts'
 
 export const useTables = ['eip', 'portForwardingRule'] as const
 export type UseTable = (typeof useTables)[number]
-export const serviceOf = { eip: 'Eip', portForwardingRule: 'PortForwarding' } as const
+/** Of networks, not of a card. */
+const networkUses = ['ipsecConnection'] as const
+const allUses = [...useTables, ...networkUses, LB] as const
+export type AnyUse = (typeof allUses)[number]
+export const serviceOf = {
+  eip: 'Eip',
+  portForwardingRule: 'PortForwarding',
+  ipsecConnection: 'IPsec',
+  loadBalancer: 'LoadBalancer',
+} as const
 
 export interface Use {
-  table: UseTable
+  table: AnyUse
   row: Readonly<Row>
 }
 
 export const usesOf = (graph: Graph, vipUuid: unknown): Use[] =>
-  useTables.flatMap((table) => [...graph.by(table, 'vipUuid', vipUuid)].sort().map((k) => ({ table, row: graph.get(table, k)! })))
+  allUses.flatMap((table) => [...graph.by(table, 'vipUuid', vipUuid)].sort().map((k) => ({ table, row: graph.get(table, k)! })))
+
+function providerOf(graph: Graph, l3Uuid: string, uses: readonly Use[]): string {
+  const l3 = graph.get('l3Network', l3Uuid)
+  return l3 && uses.some(({ table }) => isFlat(l3, serviceOf[table])) ? 'Flat' : 'vrouter'
+}
 
 /** What a VIP's row says of its uses. A VIP is behind one router, so all its guests are in one network. */
 export function vipFields(graph: Graph, vip: Readonly<Row>, uses: readonly Use[]): Row {
   const nic = uses.map(({ row }) => graph.get('vmNic', (row['vmNicUuid'] as string | null) ?? '')).find((found) => found)
-  const served = (nic?.['l3NetworkUuid'] as string | undefined) ?? null
+  const ofNetworks = uses.flatMap(({ row }) => (row['l3NetworkUuids'] as string[] | undefined) ?? [])
+  const served = (nic?.['l3NetworkUuid'] as string | undefined) ?? ofNetworks[0] ?? null
   return {
     useFor: uses[0] ? serviceOf[uses[0].table] : null,
     servedL3Uuid: served,
-    peerL3NetworkUuids: served ? [served] : [],
-    serviceProvider: served ? 'vrouter' : null,
+    peerL3NetworkUuids: served ? [...new Set([served, ...ofNetworks])] : [],
+    serviceProvider: served ? providerOf(graph, served, uses) : null,
     servicesRefs: uses.map(({ table, row }) => ({
       uuid: row['uuid'],
       serviceType: serviceOf[table],
@@ -38,7 +55,7 @@ export function vipFields(graph: Graph, vip: Readonly<Row>, uses: readonly Use[]
 }
 
 /** The VIP's row when one of its uses is as given, or gone (null). */
-export function vipAfter(graph: Graph, vip: Readonly<Row>, use: { table: UseTable; uuid: string; row: Row | null }): Row {
+export function vipAfter(graph: Graph, vip: Readonly<Row>, use: { table: AnyUse; uuid: string; row: Row | null }): Row {
   const others = usesOf(graph, vip['uuid']).filter(({ row }) => row['uuid'] !== use.uuid)
   const now = use.row ? [...others, { table: use.table, row: use.row }] : others
   return vipFields(graph, vip, now.sort(byUuid))
@@ -56,17 +73,22 @@ export function endUses(graph: Graph, gone: Gone): Op[] {
       .filter((k) => !gone(table).has(k))
       .map((k) => ({ table, k })),
   )
-  const loose = new Set(detached.map(({ k }) => k))
-  const touched = [...detached, ...useTables.flatMap((table) => [...gone(table)].map((k) => ({ table, k })))]
+  const shortened = [...withoutNetworks(graph, gone), ...balancersWithout(graph, gone)]
+  const loose = new Map<string, Row>([
+    ...detached.map(({ k }) => [k, { vmNicUuid: null }] as const),
+    ...shortened.map(({ k, v }) => [k, v] as const),
+  ])
+  const touched = [...detached, ...shortened, ...allUses.flatMap((table) => [...gone(table)].map((k) => ({ table, k })))]
   const vips = new Set(touched.map(({ table, k }) => graph.get(table, k)?.['vipUuid'] as string))
   return [
     ...detached.map(({ table: t, k }): Op => ({ o: 'set', t, k, v: { vmNicUuid: null, guestIp: null } })),
+    ...shortened.map(({ table: t, k, v }): Op => ({ o: 'set', t, k, v })),
     ...[...vips].flatMap((k): Op[] => {
       const vip = graph.get('vip', k)
       if (!vip || gone('vip').has(k)) return []
       const left = usesOf(graph, k)
         .filter(({ table, row }) => !gone(table).has(row['uuid'] as string))
-        .map((use) => (loose.has(use.row['uuid'] as string) ? { ...use, row: { ...use.row, vmNicUuid: null } } : use))
+        .map((use) => ({ ...use, row: { ...use.row, ...loose.get(use.row['uuid'] as string) } }))
       return [{ o: 'set', t: 'vip', k, v: vipFields(graph, vip, left) }]
     }),
     ...[...gone('vip')].flatMap((k): Op[] => {
@@ -75,6 +97,21 @@ export function endUses(graph: Graph, gone: Gone): Op[] {
       return graph.get('usedIp', address) && !gone('usedIp').has(address) ? [{ o: 'del', t: 'usedIp', k: address }] : []
     }),
   ]
+}
+
+/** Uses that stay, when networks that they carry go. */
+function withoutNetworks(graph: Graph, gone: Gone): { table: AnyUse; k: string; v: Row }[] {
+  const l3s = gone('l3Network')
+  return networkUses.flatMap((table) => {
+    const keys = new Set([...l3s].flatMap((l3) => [...graph.by(table, 'l3NetworkUuids', l3)]))
+    return [...keys]
+      .filter((k) => !gone(table).has(k))
+      .map((k) => {
+        const row = graph.get(table, k)!
+        const refs = (row['l3NetworkRefs'] as { l3NetworkUuid: string }[]).filter((ref) => !l3s.has(ref.l3NetworkUuid))
+        return { table, k, v: { l3NetworkRefs: refs, l3NetworkUuids: refs.map((ref) => ref.l3NetworkUuid) } }
+      })
+  })
 }
 
 /** Uses of VIPs that lead to a card. */

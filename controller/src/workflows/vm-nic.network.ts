@@ -35,6 +35,12 @@ export function needOther(graph: Graph, nic: Readonly<Row>, l3NetworkUuid: unkno
       vmNicUuid: nic['uuid'],
       uuid: use.row['uuid'],
     })
+  const [ref] = graph.by('loadBalancerServerGroupVmNicRef', 'vmNicUuid', nic['uuid'])
+  if (ref)
+    throw new SkerryError('in-use', 'the network card is a server of a load balancer: take it out there first', {
+      vmNicUuid: nic['uuid'],
+      serverGroupUuid: graph.get('loadBalancerServerGroupVmNicRef', ref)?.['serverGroupUuid'],
+    })
 }
 
 const nicOf = (ctx: EndCtx) => need(ctx.world.graph, 'vmNic', ctx.input.uuid)

@@ -8,6 +8,7 @@ import { joining } from './affinity-group.ts'
 import { driveRow, dropDrives, loaded } from './cdrom.rows.ts'
 import { input } from './input.ts'
 import { networkPart } from './vm.network.ts'
+import { askedCards, checkAskedCards } from './vm.nic-tags.ts'
 import { allocatorOf, checkCreate, dataDisksOf, isIso, requestOf, sizeOf, uniqueL3s } from './vm.request.ts'
 import { dropNics, nicRows, volumeRow } from './vm.rows.ts'
 import { moveVm, releaseHost, reserveHost } from './vm.state.ts'
@@ -208,8 +209,11 @@ const allocateHost: Step<Input, World> = {
 const allocateNics: Step<Input, World> = {
   name: 'allocate-nics',
   do: (ctx: Ctx) => {
+    const asked = askedCards(ctx.input.params)
     const parts = idsOf(ctx).nics.map((nic, i) =>
-      ctx.world.graph.get('vmNic', nic.nicUuid) ? { guards: [], ops: [] } : nicRows(ctx, nic, i),
+      ctx.world.graph.get('vmNic', nic.nicUuid)
+        ? { guards: [], ops: [] }
+        : nicRows(ctx, { ...nic, ...asked.get(nic.l3NetworkUuid) }, i),
     )
     return { change: { guards: parts.flatMap((x) => x.guards), ops: parts.flatMap((x) => x.ops) } }
   },
@@ -265,9 +269,21 @@ export const vmCreate: Action = {
     name: 'vm.create',
     version: 1,
     input,
-    steps: [makeIds, persist, allocateHost, allocateNics, ...networkPart(), makeVolume, powerOn, boot],
+    steps: [
+      makeIds,
+      persist,
+      allocateHost,
+      allocateNics,
+      ...networkPart({ needs: ['allocate-host', 'allocate-nics'] }),
+      makeVolume,
+      powerOn,
+      boot,
+    ],
     finish,
   }),
-  check: checkCreate,
+  check: (given) => {
+    checkCreate(given)
+    checkAskedCards(given.graph, given.params, uniqueL3s(given.params))
+  },
   places: ({ params }, graph) => requestOf({ graph, params }),
 }

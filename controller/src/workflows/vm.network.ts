@@ -19,6 +19,6 @@ export const vmNetwork = defineWorkflow<Input, World>({
   ],
 })
 
-/** For a VM whose cards and host are known. `when`: as of a step. */
-export const networkPart = (more: { when?: (ctx: Ctx) => boolean } = {}) =>
+/** For a VM whose cards and host are known. `when`, `needs`: as of a step. */
+export const networkPart = (more: { when?: (ctx: Ctx) => boolean; needs?: readonly string[] } = {}) =>
   subWorkflow<Input, Input, World>(vmNetwork, { as: 'network', formerly: true, ...more })

@@ -3,6 +3,7 @@ import { type Guard, type Op, type Row, SkerryError, tapName, volumePath } from 
 import type { Graph } from '@skerry/graph'
 import { chooseAddress, chooseMac, ipToLong, usedIpKey } from '../place/address.ts'
 import { sourceIn, storeFor } from './cdrom.rows.ts'
+import { dropBackends } from './load-balancer.rows.ts'
 import { rows6 } from './nic.address6.ts'
 import { endUses } from './vip.uses.ts'
 import { fixedAddress } from './vm.nic.check.ts'
@@ -17,6 +18,7 @@ export interface NicIds {
   l3NetworkUuid: string
   /** asked for; without one any that is free */
   ip?: string | undefined
+  ip6?: string | undefined
   mac?: string | undefined
 }
 
@@ -83,7 +85,13 @@ export function nicRows(ctx: Ctx, nic: NicIds, deviceId: number): { guards: Guar
   const card = { uuid, name: `nic${deviceId}`, vmInstanceUuid: ctx.input.uuid, ...at, mac, internalName: tapName(uuid), deviceId }
   const kind = { hypervisorType: 'KVM', driverType: 'virtio', type: 'VNIC', state: 'enable', unplugged: false }
   const key = usedIpKey(nic.l3NetworkUuid, ip)
-  const six = rows6(ctx, { nicUuid: uuid, l3NetworkUuid: nic.l3NetworkUuid, mac, usedIpUuid: derivedId(ctx, `${uuid}/6`) })
+  const six = rows6(ctx, {
+    nicUuid: uuid,
+    l3NetworkUuid: nic.l3NetworkUuid,
+    mac,
+    usedIpUuid: derivedId(ctx, `${uuid}/6`),
+    ip: nic.ip6,
+  })
   return {
     guards: [
       { g: 'absent', t: 'usedIp', k: key },
@@ -105,6 +113,7 @@ export function nicRows(ctx: Ctx, nic: NicIds, deviceId: number): { guards: Guar
 /** Removes a NIC with the address and MAC that it holds. */
 export const dropNic = (graph: Graph, nic: string): Op[] => [
   ...endUses(graph, (table) => new Set(table === 'vmNic' ? [nic] : [])),
+  ...dropBackends(graph, nic),
   ...[...graph.by('usedIp', 'vmNicUuid', nic)].map((k): Op => ({ o: 'del', t: 'usedIp', k })),
   ...[...graph.by('usedMac', 'vmNicUuid', nic)].map((k): Op => ({ o: 'del', t: 'usedMac', k })),
   { o: 'del', t: 'vmNic', k: nic },

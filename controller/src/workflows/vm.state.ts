@@ -1,6 +1,8 @@
 /** Moves of a VM's state, by the contract's table, and what a VM holds of its host. */
 import { type Fact, type Guard, type Op, type Row, vmStates } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
+import { agentOn } from '../desired/agents-of.ts'
+import { flatsOfVm } from '../desired/flat.ts'
 import { hostFloor } from '../place/host.ts'
 import { type EndCtx, need } from './world.ts'
 
@@ -71,10 +73,24 @@ export function leaveHost(graph: Graph, vm: Row): { guards: Guard[]; ops: Op[] }
   }
 }
 
-/** Documents that a VM needs before it can start. */
+/**
+ * Documents that a VM needs before it can start: of its networks' bridges those on its own host and on the hosts of their routers. The
+ * others are nothing to it: a host that is away keeps no VM of another host from starting.
+ */
 export function needsOf(graph: Graph, vmUuid: string): string[] {
   const nics = [...graph.by('vmNic', 'vmInstanceUuid', vmUuid)].map((k) => graph.get('vmNic', k)!)
   const l3s = [...new Set(nics.map((n) => n['l3NetworkUuid'] as string))]
-  const l2s = [...new Set(l3s.map((l3) => graph.get('l3Network', l3)?.['l2NetworkUuid'] as string))]
-  return [...l2s.map((u) => `bridge/${u}`), ...l3s.map((u) => `router/${u}`), ...nics.map((n) => `lease/${n['uuid']}`)]
+  const home = graph.get('vmInstance', vmUuid)?.['hostUuid'] as string | undefined
+  const bridges = l3s.flatMap((uuid) => {
+    const l3 = graph.get('l3Network', uuid)
+    const routerAt = graph.get('agent', (l3?.['routerAgentUuid'] as string | null) ?? '')?.['hostUuid'] as string | undefined
+    return [home, routerAt]
+      .map((hostUuid) => agentOn(graph, hostUuid, 'kvm'))
+      .flatMap((agentUuid) => (agentUuid ? [`${agentUuid}/bridge/${l3?.['l2NetworkUuid']}`] : []))
+  })
+  // a flat network has a router on each host of its guests: that of its own host is waited for
+  const near = agentOn(graph, home, 'vrouter')
+  const flats = near ? flatsOfVm(graph, vmUuid).map((u) => `${near}/router/${u}`) : []
+  const cards = nics.flatMap((n) => [`lease/${n['uuid']}`, `metadata/${n['uuid']}`])
+  return [...new Set(bridges), ...l3s.map((u) => `router/${u}`), ...flats, ...cards]
 }

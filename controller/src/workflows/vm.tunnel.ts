@@ -7,6 +7,7 @@ import { type Row, SkerryError } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import { defineWorkflow } from '@skerry/workflow'
 import { z } from 'zod'
+import { routerOf } from '../desired/router.ts'
 import { input } from './input.ts'
 import { CONSOLE_TOKEN_MS, toldAgent } from './vm.console.ts'
 import { type Action, type Ctx, type EndCtx, type Input, need, type World } from './world.ts'
@@ -33,7 +34,8 @@ export function tunnelTarget(graph: Graph, params: Row): TunnelTarget {
   for (const { ip, l3NetworkUuid } of wanted) {
     const agentUuid = graph.get('l3Network', l3NetworkUuid as string)?.['routerAgentUuid']
     if (typeof agentUuid === 'string' && typeof ip === 'string' && graph.get('agent', agentUuid))
-      return { agentUuid, l3NetworkUuid: l3NetworkUuid as string, address: ip }
+      // of a VPC network: whose router serves it
+      return { agentUuid, l3NetworkUuid: routerOf(graph, l3NetworkUuid as string), address: ip }
   }
   throw new SkerryError('illegal-state', `no network of VM instance ${vm['name']} has a router of ours to reach it through`, {
     ...{ uuid, remedy: 'attach a network service (DHCP, DNS or SNAT) to its network, or connect from where its network is' },

@@ -23,8 +23,9 @@ export interface AgentCommand {
 
 export interface AgentsPort {
   /**
-   * Sends the present documents of these to their agents and waits until each agent says Ready. `noun/uuid` without any document
-   * waits for nothing. Throws the agent's own error when it says Failed or Refused; `agent-unreachable` when it is not there.
+   * Sends the present documents of these to their agents and waits until each agent says Ready: `noun/uuid` to all who have it,
+   * `agent/noun/uuid` to that one. One without any document waits for nothing. Throws the agent's own error when it says Failed or Refused; `agent-unreachable` when it is not there; `conflict`
+   * when one of these documents is withdrawn meanwhile.
    */
   converge(names: readonly string[], waiting: Waiting): Promise<Status[]>
   /** Waits until the tombstones of these are carried out, at most `maxMs`; false: some are still waiting for their agent. */
@@ -48,6 +49,8 @@ export interface JobsPort {
   accept(call: { jobName: string; params: Row; accountUuid: string; jobUuid: string; timeoutMs: number }): Promise<void>
   /** Undoes a stuck job further. */
   retry(job: string): Promise<void>
+  /** What is known of it; undefined: it was never made, or so long ago that it is forgotten. */
+  known(job: string): { state: string } | undefined
   /** Waits for its end, and says what it failed with; undefined: it is done. Throws `deadline-exceeded` when it goes on after that time. */
   ended(job: string, ms: number): Promise<ErrorBody | undefined>
 }
@@ -121,6 +124,8 @@ export interface CheckInput {
   params: Row
   uuid: string
   table: string
+  /** who calls; undefined: the controller itself */
+  accountUuid?: string | undefined
   /** whether agents are brought to that address, so that none must be there yet */
   deploys?(address: string): boolean
 }
@@ -138,6 +143,8 @@ export interface Action {
   places?(input: Input, graph: Graph): PlaceRequest
   /** Which resource's queue the job runs in, when it isn't the resource of the call. */
   queueKey?(input: Input, graph: Graph): string
+  /** The workflow that a call runs, where it isn't the same for all: by the uuid of its resource. */
+  chosen?(uuid: string): Workflow<Input, World>
   /**
    * The only step decides from the graph at once, always gives a change, and leaves nothing to agents or to `finish`: job and
    * effect may be one commit.

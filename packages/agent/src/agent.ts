@@ -17,6 +17,7 @@ import {
 import { type AnyModule, type Clock, createReconciler, type DocumentName, type Reconciler, type Timers } from '@skerry/reconcile'
 import { type AgentCommand, CommandRunner } from './commands.ts'
 import { heldDocuments } from './held.ts'
+import { needSameLedger } from './ledger/identity.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import type { Log } from './log.ts'
 import { StatusTeller } from './status-teller.ts'
@@ -185,6 +186,7 @@ class RunningAgent implements Agent {
     if (this.#stopping) throw new SkerryError('agent-unreachable', 'this agent is ending')
     const [noun, uuid, verb] = parseAgentSubject(subject)?.rest ?? []
     if (!noun || !uuid || !verb) throw new SkerryError('not-found', 'this agent knows no such subject', { subject })
+    needSameLedger(data, this.#o.ledger.id)
     if (noun !== 'agent') return this.#commands.handle({ noun, uuid, verb }, data)
     return this.#own(verb, data)
   }
@@ -276,6 +278,7 @@ class RunningAgent implements Agent {
       statusDigest,
       schemas: Object.fromEntries(modules.map(({ noun, schema }) => [noun, schema])),
       ...(blind.length > 0 ? { blind } : {}),
+      ...(ledger.id ? { ledger: ledger.id } : {}),
       at: clock.now(),
     }
     this.#publish(subjects.heartbeat(kind, uuid), heartbeat)

@@ -86,7 +86,8 @@ async function start({ kind, build, settings, log, signal }: Starting): Promise<
   const [machineId, bootId] = await Promise.all([machineIdOf(host, stateDir), host.facts.bootId()])
   const credentials = await enrolled({ host, kind, settings, machineId, log, signal })
   const identity: AgentIdentity = { kind, uuid: credentials.uuid, machineId, bootId }
-  const ledger = await openLedger({ dir: `${stateDir}/ledger`, files: host.files, clock })
+  const newId = () => randomBytes(16).toString('hex')
+  const ledger = await openLedger({ dir: `${stateDir}/ledger`, files: host.files, clock, newId })
   let wake: BuildContext['signal'] = () => undefined
   let bus: Bus | undefined
   const parts = await build(host, {

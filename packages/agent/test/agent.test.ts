@@ -99,6 +99,29 @@ describe('sync', () => {
   })
 })
 
+test('what was meant for a ledger that was lost is refused by the next one, and what names its own, or none, is taken', async () => {
+  const ledgerOf = () => heartbeat.parse(b.heartbeats.at(-1)).ledger!
+  const first = await b.start()
+  await until(() => b.heartbeats.length > 0)
+  const lost = ledgerOf()
+  await first.agent.stop()
+  const second = await b.start()
+  expect(second.ledger.id).toBe(lost)
+  await b.ask('sync', { documents: [tomb('thing', id(1), 9)], epoch: 1, ledger: lost })
+  await second.agent.stop()
+  b.host.disk.remove('/var/lib/agent')
+  const { ledger } = await b.start()
+  const late = { documents: [doc('thing', id(1), 5)], epoch: 1 }
+  await expect(b.ask('sync', { ...late, ledger: lost })).rejects.toMatchObject({ code: 'agent-unreachable' })
+  const command = { id: 'c1', deadlineMs: 1_000, epoch: 1, mode: 'apply', input: {} }
+  await expect(b.ask('poke', { ...command, ledger: lost }, 'thing', id(1))).rejects.toMatchObject({ code: 'agent-unreachable' })
+  expect(ledger.digestEntries()).toEqual([])
+  await until(() => ledgerOf() === ledger.id)
+  await b.ask('sync', { ...late, ledger: ledger.id })
+  await b.ask('sync', { documents: [doc('thing', id(2), 5)], epoch: 1 })
+  expect(ledger.digestEntries()).toHaveLength(2)
+})
+
 describe('an agent', () => {
   test('answers digest, statuses, inventory and plan as the contract says', async () => {
     await b.start()

@@ -1,4 +1,5 @@
 /** An agent on a fake machine and the memory bus, with a controller's connection to talk to it. */
+import { randomBytes } from 'node:crypto'
 import { memoryBroker, realTimers, rightsOf } from '@skerry/bus'
 import { type AgentKind, type Document, type Generation, type Status, subjects, type Tombstone } from '@skerry/contract'
 import { fakeHost } from '@skerry/host'
@@ -82,7 +83,7 @@ export async function turns(count = 20): Promise<void> {
 }
 
 export const openTestLedger = (host = fakeHost()): Promise<Ledger> =>
-  openLedger({ dir: '/var/lib/agent', files: host.files, clock })
+  openLedger({ dir: '/var/lib/agent', files: host.files, clock, newId: () => randomBytes(16).toString('hex') })
 
 export async function bench(
   over: { commands?: AgentCommand[]; timers?: Timers; host?: ReturnType<typeof fakeHost>; kind?: AgentKind } = {},

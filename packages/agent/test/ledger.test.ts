@@ -90,6 +90,23 @@ describe('a ledger', () => {
     expect(ledger.digestEntries()).toHaveLength(2)
   })
 
+  test('has an id that stays, and another one when it was wiped; a full disk keeps none, and is no reason not to start', async () => {
+    const host = fakeHost()
+    const { id: first } = await openTestLedger(host)
+    expect(first).toMatch(/^[0-9a-f]{32}$/)
+    expect((await openTestLedger(host)).id).toBe(first)
+    host.disk.remove('/var/lib/agent')
+    const { id: next } = await openTestLedger(host)
+    expect(next).not.toBe(first)
+    // Who only looks is told none, and leaves none.
+    const looked = fakeHost()
+    expect((await openLedger({ dir: '/var/lib/agent', files: looked.files, clock })).id).toBeUndefined()
+    expect([...looked.disk.files.keys()]).toEqual([])
+    looked.disk.totalBytes = looked.disk.usedBytes()
+    expect((await openTestLedger(looked)).id).toMatch(/^[0-9a-f]{32}$/)
+    expect([...looked.disk.files.keys()]).toEqual([])
+  })
+
   test('uses the previous copy when the newest is damaged, and says so', async () => {
     const host = fakeHost()
     const ledger = await openTestLedger(host)

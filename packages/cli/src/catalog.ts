@@ -5,7 +5,7 @@
 import { type Api, loginPassword, type Resource } from '@skerry/contract'
 import type { z } from 'zod'
 
-export type Kind = 'text' | 'number' | 'boolean' | 'list' | 'map' | 'json' | 'password'
+export type Kind = 'text' | 'number' | 'boolean' | 'list' | 'map' | 'pairs' | 'json' | 'password'
 
 export interface Param {
   name: string
@@ -65,7 +65,7 @@ function kindOf(inner: z.ZodType): Kind {
   if (type === 'boolean') return 'boolean'
   if (inner === loginPassword) return 'password'
   if (type === 'array') return (inner as z.ZodArray<z.ZodType>).element.def.type === 'object' ? 'json' : 'list'
-  if (type === 'record') return 'map'
+  if (type === 'record') return (inner as z.ZodRecord<z.ZodString, z.ZodType>).valueType.def.type === 'array' ? 'map' : 'pairs'
   return type === 'object' || type === 'unknown' ? 'json' : 'text'
 }
 

@@ -67,16 +67,20 @@ function boolean(flag: Flag, text: string): boolean {
   throw usage(flag, 'true or false is wanted')
 }
 
-/** `key=a,b` pairs as a map of lists. */
-function map(flag: Flag, texts: readonly string[]): Record<string, string[]> {
+/** `key=value` pairs as a map. */
+function pairs(flag: Flag, texts: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     texts.map((text) => {
       const at = text.indexOf('=')
       if (at < 1) throw usage(flag, `${JSON.stringify(text)} is no key=value`)
-      return [text.slice(0, at), text.slice(at + 1).split(',')]
+      return [text.slice(0, at), text.slice(at + 1)]
     }),
   )
 }
+
+/** The same with values `a,b`, which are lists. */
+const map = (flag: Flag, texts: readonly string[]): Record<string, string[]> =>
+  Object.fromEntries(Object.entries(pairs(flag, texts)).map(([key, value]) => [key, value.split(',')]))
 
 function json(flag: Flag, text: string): unknown {
   try {
@@ -93,6 +97,7 @@ export function flagValue(flag: Flag, given: readonly string[]): unknown {
   if (flag.kind === 'boolean') return boolean(flag, last)
   if (flag.kind === 'list') return given.flatMap((text) => text.split(',')).filter((text) => text !== '')
   if (flag.kind === 'map') return map(flag, given)
+  if (flag.kind === 'pairs') return pairs(flag, given)
   if (flag.kind === 'password') return createHash('sha512').update(last).digest('hex')
   return flag.kind === 'json' ? json(flag, last) : last
 }

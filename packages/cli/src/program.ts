@@ -47,6 +47,7 @@ function optionOf(flag: Flag): Option {
     boolean: 'true or false',
     list: 'repeated, or a,b,c',
     map: 'key=a,b, repeated',
+    pairs: 'key=value, repeated',
     password: 'in words; seen by everyone on this machine: rather use a file',
     json: 'JSON',
   }

@@ -18,6 +18,7 @@ export const healthy: Doctor = {
     qemu: 'QEMU emulator version 7.2.0',
     libvirtd: 'libvirtd 9.0.0',
     dnsmasq: 'Dnsmasq version 2.89',
+    lighttpd: 'lighttpd/1.4.69 (ssl) - a light and fast webserver',
     nft: 'nftables v1.0.6',
     'nats-server': 'nats-server: v2.9.10',
   },

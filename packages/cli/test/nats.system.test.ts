@@ -1,7 +1,6 @@
 /** `skerry nats` against a real nats-server. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Log, openLedger, runAgent } from '@skerry/agent'
@@ -9,6 +8,7 @@ import { memoryStorage } from '@skerry/agent/example'
 import { connectNats, realTimers } from '@skerry/bus'
 import { SESSION } from '@skerry/controller/testing'
 import { realHost } from '@skerry/host'
+import { freePort } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { exitCodes } from '../src/index.ts'
 import { world } from './cli-world.ts'
@@ -18,14 +18,6 @@ if (!present) {
   if (process.env['CI']) throw new Error('nats-server is missing, and in CI a skip is a failure')
   process.stderr.write('SKIPPED: nats-server is not installed\n')
 }
-
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 let server: ChildProcess
 let url = ''

@@ -8,8 +8,12 @@ import { type World, world } from './cli-world.ts'
 const site = (test: (w: World) => Promise<void>) =>
   world(async (w) => {
     const { engine } = w
-    const slices = { graph: engine.graph, monotonic: () => 0, pause: async () => undefined }
-    const calls = { ...zqlCalls(slices), ...batchCalls({ ...slices, call: (call) => engine.call(call) }) }
+    const { graph } = engine
+    const slices = { graph, freeze: () => graph.freeze(), monotonic: () => 0, pause: async () => undefined }
+    const calls: ReturnType<typeof batchCalls> = {
+      ...zqlCalls(slices),
+      ...batchCalls({ ...slices, call: (call) => engine.call(call) }),
+    }
     engine.call = async (call) => calls[call.api.api]!(call)
     const [east, west] = ['east', 'west'].map((name) => String(engine.add('zone', { name, state: 'Enabled' })['uuid']))
     for (const [name, zoneUuid] of [['a', east], ['b', west], ['c', west]] as const) engine.add('cluster', { name, zoneUuid }) // biome-ignore format: one line

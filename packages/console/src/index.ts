@@ -1,6 +1,6 @@
 export * from './bridge.ts'
 export * from './channel.ts'
 export * from './one-time.ts'
-export { type Opens, serveConsoles } from './serve.ts'
+export { type Opens, type OtherUpgrades, serveConsoles } from './serve.ts'
 export * from './token.ts'
 export * from './tunnel.ts'

@@ -15,11 +15,20 @@ export interface RefusalLog {
   warn(facts: Record<string, unknown>, message: string): void
 }
 
+/** Who answers upgrades of a server that ask for no console. */
+export interface OtherUpgrades {
+  /** false: it is not for this one */
+  takes(request: IncomingMessage, socket: Duplex, head: Buffer): boolean
+  /** Ends all that is open. */
+  end(): void
+}
+
 /** What a token is traded for. */
 export interface Opens {
   open: OpenConsole
   /** absent: tunnels are not served here */
   tunnel?: OpenTunnel
+  other?: OtherUpgrades
 }
 
 type Wanted = { what: 'console'; token: string; kind: ConsoleKind } | { what: 'tunnel'; token: string }
@@ -90,6 +99,7 @@ export function serveConsoles(server: Server, opens: Opens, log: RefusalLog): ()
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // One that leaves while its console is being opened.
     socket.on('error', () => socket.destroy())
+    if (opens.other?.takes(request, socket, head)) return
     answer(request, socket, head).catch((error: unknown) => {
       const { code, message } = toErrorBody(error)
       log.warn({ route: routes.console, code }, 'a console or tunnel was refused')
@@ -98,5 +108,6 @@ export function serveConsoles(server: Server, opens: Opens, log: RefusalLog): ()
   })
   return () => {
     for (const socket of sockets.clients) socket.terminate()
+    opens.other?.end()
   }
 }

@@ -38,6 +38,9 @@ export const SFTP_ANSWER_MS = 45_000
 export const SFTP_AGAIN_MS = 2_000
 const SFTP_SILENT_MS = SFTP_LOOK_MS + SFTP_ANSWER_MS
 
+/** A peer that has gone is asked for so long (dead peer detection of agent-vrouter's charon). */
+const TUNNEL_MS = 45_000
+
 const SOON = CONDITIONS_MS + 1_000
 const ON_HOST = PASS_MS + SOON
 
@@ -188,6 +191,12 @@ export const conditionKinds = {
     'A storage server cannot be used',
     'It is tried again every quarter of a minute. Guests run on; new ones of its images wait for it where their host has no copy.',
     'Look at the named error: the server, the way to it, its password or its host key.',
+  ),
+  'tunnel-down': k(
+    ['warning', 'ipsec', TUNNEL_MS + SOON],
+    'An IPsec tunnel is down',
+    'It is begun again, at least every half minute. Between its networks nothing goes in the open meanwhile.',
+    'Look at the named reason: the peer, the way to it, the keys, the algorithms or the networks on both sides.',
   ),
   'vm-unknown': k(
     ['warning', 'vm', SILENT_MS + SOON],

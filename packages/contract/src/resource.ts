@@ -78,6 +78,11 @@ export interface Api {
   own?: boolean
   /** A further table in which `{uuid}` may be: ZStack deletes tags and patterns of tags by one call. */
   alsoOf?: string
+  /**
+   * What the call is where its uuid is one of that table: ZStack starts appliances by the calls of VMs. `answers`: the resource that it
+   * answers with, where that is another one.
+   */
+  otherwise?: { of: string; workflow: string; allowed?: readonly string[]; answers?: string }
 }
 
 export interface States {

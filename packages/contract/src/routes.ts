@@ -50,3 +50,5 @@ export const ZSTACK_API_VERSION = '5.2.0'
 export const SKERRY_VERSION = '0.1.0'
 /** The only network service provider; its uuid is fixed so that every site has the same. */
 export const VROUTER_PROVIDER = '5e1f4c2d8b7a4e0f9c3d2b1a0f9e8d7c'
+/** ZStack's provider `Flat`: each host serves its own guests. */
+export const FLAT_PROVIDER = 'f1a7c0de5b2e4c6f8d9a0b1c2d3e4f50'

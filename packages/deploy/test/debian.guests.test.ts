@@ -2,12 +2,11 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { realHost } from '@skerry/host'
-import { requireOrSkip } from '@skerry/testkit'
+import { freePort, requireOrSkip } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildDebian } from '../src/debian/build.ts'
 import { layoutOf } from '../src/layout.ts'
@@ -32,14 +31,6 @@ const programs = [
 
 let dir: string
 let env: Record<string, string>
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const script = async (program: 'up' | 'down', ...args: string[]) =>
   (await run(process.execPath, [join(dist, 'deploy', `${program}.js`), ...args], { env, maxBuffer: 2 ** 24 })).stdout

@@ -2,10 +2,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { files } from '@skerry/host'
+import { chosenExtensions, extensionsFingerprint, files } from '@skerry/host'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { readUpSettings, type Settings } from '../src/settings.ts'
-import { chosenExtensions, extensionsFingerprint } from '../src/site/extensions.ts'
 
 let root: string
 beforeEach(async () => void (root = await mkdtemp(join(tmpdir(), 'skerry-extensions-'))))

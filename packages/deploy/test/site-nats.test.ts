@@ -2,13 +2,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectNats, createCa, issueUser, type NatsCredentials, type Site } from '@skerry/bus'
 import { type SkerryError, subjects } from '@skerry/contract'
 import { files } from '@skerry/host'
-import { requireOrSkip } from '@skerry/testkit'
+import { freePort, requireOrSkip } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { folders, type Layout, layoutOf } from '../src/layout.ts'
 import { readUpSettings, type Settings } from '../src/settings.ts'
@@ -17,15 +16,6 @@ import { natsPublicUrl, prepareSite } from '../src/site/secrets.ts'
 const disk = files()
 const A = 'a'.repeat(32)
 const B = 'b'.repeat(32)
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 if (requireOrSkip('the site that up makes', { programs: ['nats-server'] })) {
   describe('the server of a site', () => {

@@ -4,15 +4,13 @@
  */
 import { execFile } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Row } from '@skerry/contract'
 import { realHost } from '@skerry/host'
-import { requireOrSkip } from '@skerry/testkit'
+import { freePort, requireOrSkip } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { AGENTS, layoutOf } from '../src/layout.ts'
 import { readUpSettings, type Settings } from '../src/settings.ts'
@@ -27,15 +25,6 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 const run = promisify(execFile)
 const repo = join(import.meta.dirname, '../../..')
 const silent = () => undefined
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 const can = requireOrSkip('keys of a site that up made', {
   root: true,

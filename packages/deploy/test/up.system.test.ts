@@ -1,12 +1,11 @@
 /** A whole life of a site on this machine, with the built programs: up, again, deaths, down, up, purge. */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { nftables, realHost } from '@skerry/host'
-import { requireOrSkip } from '@skerry/testkit'
+import { freePort, requireOrSkip } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { buildGuest } from '../src/guest/build.ts'
 import { layoutOf } from '../src/layout.ts'
@@ -15,7 +14,6 @@ import { askControl } from '../src/supervisor/control.ts'
 const run = promisify(execFile)
 const repo = join(import.meta.dirname, '../../..')
 const programs = ['qemu-system-x86_64', 'libvirtd', 'virtlogd', 'virsh', 'nats-server', 'dnsmasq', 'ip', 'nft', 'curl', 'unshare']
-const AGAIN_MS = 10_000
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 const host = realHost()
@@ -23,14 +21,6 @@ const layout = () => layoutOf(join(dir, 's'))
 let dir: string
 let env: Record<string, string>
 let before: string
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 async function script(program: 'up' | 'down', ...args: string[]): Promise<string> {
   const { stdout } = await run(process.execPath, [join(repo, 'dist/deploy', `${program}.js`), ...args], { env })
@@ -103,11 +93,9 @@ describe.runIf(can)('a site on this machine', () => {
     expect(await skerry('get', 'vm', '-o', 'name')).toContain('hello')
   })
 
-  test('a second run is quick and changes nothing', async () => {
+  test('a second run changes nothing', async () => {
     const [pidsBefore, rows] = [await pids(), await skerry('get', 'vm', '-o', 'json')]
-    const start = Date.now()
     await script('up')
-    expect(Date.now() - start).toBeLessThan(AGAIN_MS)
     expect(await pids()).toEqual(pidsBefore)
     expect(await skerry('get', 'vm', '-o', 'json')).toBe(rows)
   })

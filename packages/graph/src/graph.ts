@@ -9,7 +9,7 @@ import { type GuardFailure, guardError } from './guards.ts'
 import { stateHash } from './hash.ts'
 import { internRow, internString } from './intern.ts'
 import { type Entry, Table, type TableSpec } from './table.ts'
-import { CopyOnWriteView, type GraphView } from './view.ts'
+import { CopyOnWriteView, type Frozen, type GraphView } from './view.ts'
 
 /** A row before and after one operation; undefined: there was or is none. */
 export interface RowChange {
@@ -58,6 +58,11 @@ export class Graph {
 
   hasIndex(t: string, field: string): boolean {
     return this.tables.get(t)?.indexes.has(field) ?? false
+  }
+
+  /** The values of an indexed field, in no order, null among them where rows have none; undefined where no index has them. */
+  values(t: string, field: string): Iterable<unknown> | undefined {
+    return this.tables.get(t)?.indexes.get(field)?.values()
   }
 
   /** Whether `rows` gives the table in order of `createDate` (equal ones in any order). */
@@ -127,6 +132,13 @@ export class Graph {
     return view
   }
 
+  /** The same, to be asked as the graph itself is. */
+  freeze(): Frozen {
+    const view = new CopyOnWriteView(this.seq, this.tables, (closed) => this.views.delete(closed))
+    this.views.add(view)
+    return { graph: view.reader(this, (name) => this.tables.get(name)), close: () => view.close() }
+  }
+
   /** Hash of all rows, versions and the seq; the same on every replica whatever the order of its maps. O(n). */
   hash(): string {
     return stateHash(this.seq, this.entries())
@@ -144,7 +156,7 @@ export class Graph {
   private applyOp(op: Op, seq: number): void {
     const table = this.table(op.t)
     const old = table.entries.get(op.k)
-    if (this.views.size > 0) for (const view of this.views) view.keep(op.t, op.k, old)
+    if (this.views.size > 0) for (const view of this.views) view.keep(op.t, table, op.k, old)
     if (op.o === 'del') table.delete(op.k)
     else if (op.o === 'put') {
       const key = internString(op.k)

@@ -28,6 +28,10 @@ export class Index {
     return bucket === undefined ? NONE : typeof bucket === 'string' ? [bucket] : bucket
   }
 
+  values(): Iterable<unknown> {
+    return this.buckets.keys()
+  }
+
   count(value: unknown): number {
     const bucket = this.buckets.get(value ?? null)
     return bucket === undefined ? 0 : typeof bucket === 'string' ? 1 : bucket.size
@@ -73,8 +77,10 @@ export class Table {
   private newest = Number.NEGATIVE_INFINITY
   private readonly indexList: [string, Index][] = []
   private readonly derivedList: [(row: Readonly<Row>) => string | undefined, Index][] = []
+  private readonly spec: TableSpec
 
   constructor(spec: TableSpec) {
+    this.spec = spec
     for (const field of spec.indexes) {
       if (this.indexes.has(field)) continue
       const index = new Index()
@@ -106,6 +112,13 @@ export class Table {
       if (was !== undefined) index.remove(was, key)
       if (now !== undefined) index.add(now, key)
     }
+  }
+
+  /** Puts a row into another index of the same kind as the table's own of this name. */
+  addTo(index: Index, name: string, key: string, row: Readonly<Row>): void {
+    const of = this.spec.derived?.[name]
+    const value = of ? of(row) : row[name]
+    if (of === undefined || value !== undefined) index.add(value, key)
   }
 
   private watchOrder(old: Entry | undefined, { row }: Entry): void {

@@ -1,4 +1,4 @@
-import type { Op } from '@skerry/contract'
+import type { Op, Row } from '@skerry/contract'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Graph, guardError } from '../src/index.ts'
@@ -164,6 +164,51 @@ describe('graph', () => {
       { numRuns: 500 },
     )
   })
+})
+
+it('frozen is as it was, by key and by every index, whatever is put, changed and deleted', () => {
+  const key = fc.constantFrom('a', 'b', 'c', 'd', 'e')
+  const op = fc.oneof(fc.record({ put: key, n: fc.nat(3) }), fc.record({ set: key, n: fc.nat(3) }), fc.record({ del: key }))
+  const asked = (graph: Graph) => ({
+    seq: graph.seq,
+    rows: new Map([...graph.rows('t')].map(([k, row]) => [k, { row, got: graph.get('t', k), version: graph.version('t', k) }])),
+    gone: ['a', 'b', 'c', 'd', 'e', 'new'].filter((k) => graph.get('t', k) === undefined),
+    by: [null, 0, 1, 2, 3].map((n) => sorted(graph.by('t', 'n', n))),
+    odd: sorted(graph.by('t', 'odd', 'yes')),
+    lists: [0, 1, 2, 3].map((n) => sorted(graph.by('t', 'list', n))),
+    counts: [graph.count('t'), graph.count('later')],
+  })
+  fc.assert(
+    fc.property(fc.array(op), fc.array(op), (first, later) => {
+      const odd = (row: Readonly<Row>) => (Number(row['n']) % 2 === 1 ? 'yes' : undefined)
+      const graph = new Graph({ t: { indexes: ['n', 'list'], derived: { odd } } })
+      let seq = 0
+      const run = (step: { put: string; n: number } | { set: string; n: number } | { del: string }) => {
+        const v = 'n' in step ? { n: step.n, list: [step.n, (step.n + 1) % 4] } : {}
+        const o: Op =
+          'put' in step
+            ? { o: 'put', t: 't', k: step.put, v }
+            : 'set' in step
+              ? { o: 'set', t: 't', k: step.set, v }
+              : { o: 'del', t: 't', k: step.del }
+        if (graph.check([], [o]) === undefined) graph.apply({ ops: [o] }, ++seq)
+      }
+      first.forEach(run)
+      const want = asked(graph)
+      const frozen = graph.freeze()
+      expect(asked(frozen.graph)).toEqual(want)
+      for (const step of later) {
+        run(step)
+        for (const n of [0, 1, 2, 3])
+          expect(frozen.graph.countBy('t', 'n', n)).toBeGreaterThanOrEqual([...frozen.graph.by('t', 'n', n)].length)
+      }
+      graph.apply({ ops: [{ o: 'put', t: 'later', k: 'new', v: {} }] }, ++seq)
+      expect(asked(frozen.graph)).toEqual(want)
+      frozen.close()
+      expect(asked(graph).counts[1]).toBe(1)
+    }),
+    { numRuns: 300 },
+  )
 })
 
 it('a view gives changed rows in their place, so that a loaded table stays in order', () => {

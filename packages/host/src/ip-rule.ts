@@ -2,6 +2,7 @@
  * Policy routing: which table answers for which packet. IPv4 rules of one namespace. Adding what is there and deleting what isn't
  * are both fine. A rule is known by its priority: callers use priorities that are theirs.
  */
+import { ipv4 } from '@skerry/contract'
 import { z } from 'zod'
 import type { Exec } from './exec.ts'
 import { netnsName, tableName } from './ip-schema.ts'
@@ -12,6 +13,8 @@ export interface RoutingRule {
   priority: number
   /** Packets with this mark; absent: all. */
   mark?: number
+  /** Packets from this address; absent: all. */
+  source?: string
   table: string
   /** What the table says of networks with prefixes up to this length counts as nothing: 0 takes its default route away. */
   suppressPrefix?: number
@@ -30,6 +33,7 @@ const u32 = z.number().int().min(0).max(0xffff_ffff)
 export const ruleInput: z.ZodType<RoutingRule> = z.strictObject({
   priority: u32.min(1).max(32_765),
   mark: u32.optional(),
+  source: ipv4.optional(),
   table: tableName,
   suppressPrefix: z.number().int().min(0).max(32).optional(),
 })
@@ -38,6 +42,8 @@ const printed = z.array(
   z.object({
     priority: z.number(),
     fwmark: z.string().optional(),
+    src: z.string().optional(),
+    srclen: z.number().optional(),
     table: z.string().optional(),
     suppress_prefixlen: z.number().optional(),
   }),
@@ -68,10 +74,15 @@ export function routing(exec: Exec): Routing {
 }
 
 export const isSameRule = (a: RoutingRule) => (b: RoutingRule) =>
-  a.priority === b.priority && a.mark === b.mark && a.table === b.table && a.suppressPrefix === b.suppressPrefix
+  a.priority === b.priority &&
+  a.mark === b.mark &&
+  a.source === b.source &&
+  a.table === b.table &&
+  a.suppressPrefix === b.suppressPrefix
 
 const argsOf = (rule: RoutingRule) => [
   ...['pref', String(rule.priority)],
+  ...(rule.source === undefined ? [] : ['from', rule.source]),
   ...(rule.mark === undefined ? [] : ['fwmark', String(rule.mark)]),
   ...['lookup', rule.table],
   ...(rule.suppressPrefix === undefined ? [] : ['suppress_prefixlength', String(rule.suppressPrefix)]),
@@ -86,6 +97,7 @@ const toRule = (r: z.infer<typeof printed>[number]): RoutingRule[] =>
           priority: r.priority,
           table: r.table,
           ...(r.fwmark === undefined ? {} : { mark: Number.parseInt(r.fwmark, 16) }),
+          ...(r.src === undefined || r.src === 'all' ? {} : { source: r.srclen === undefined ? r.src : `${r.src}/${r.srclen}` }),
           ...(r.suppress_prefixlen === undefined ? {} : { suppressPrefix: r.suppress_prefixlen }),
         },
       ]

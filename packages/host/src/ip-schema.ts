@@ -66,6 +66,7 @@ export const routeInput: z.ZodType<Route> = z.strictObject({
     .regex(/^[a-z0-9_]{1,15}$/)
     .optional(),
   table: tableName.optional(),
+  blackhole: z.literal(true).optional(),
 })
 
 /** `ip -j -d link show` */
@@ -119,6 +120,7 @@ export const toAddresses = (a: z.infer<typeof addr>): Address[] =>
 
 /** `ip -j route show`; `dst` of a host route is printed without its prefix length. */
 export const route = z.object({
+  type: z.string().optional(),
   dst: z.string(),
   gateway: z.string().optional(),
   dev: z.string().optional(),
@@ -136,6 +138,7 @@ export function toRoute(r: z.infer<typeof route>, v6: boolean, table: string): R
     ...(r.prefsrc ? { src: r.prefsrc } : {}),
     ...(r.metric !== undefined ? { metric: r.metric } : {}),
     ...(r.protocol ? { protocol: r.protocol } : {}),
+    ...(r.type === 'blackhole' ? { blackhole: true as const } : {}),
     table,
   }
 }

@@ -34,6 +34,8 @@ export interface Route {
   protocol?: string
   /** Default `main`. */
   table?: string
+  /** Packets for there are thrown away; it has neither `via` nor `dev`. */
+  blackhole?: true
 }
 
 export interface Addresses {
@@ -165,6 +167,7 @@ function routes(run: Run): Routes {
 const family = (dst: string, via?: string) => [dst.includes(':') || via?.includes(':') ? '-6' : '-4']
 
 const routeArgs = (r: Route) => [
+  ...(r.blackhole ? ['blackhole'] : []),
   r.dst,
   ...(r.via ? ['via', r.via] : []),
   ...(r.dev ? ['dev', r.dev] : []),

@@ -3,11 +3,13 @@ import { describe, expect, it } from 'vitest'
 import { type FakeFlow, fakeHost, serverKey } from '../src/index.ts'
 import { bridgeSuite } from './conformance/bridge.ts'
 import { bridgeFilterSuite } from './conformance/bridge-filter.ts'
+import { charonSuite, PEER } from './conformance/charon.ts'
 import { conntrackSuite } from './conformance/conntrack.ts'
 import { dnsmasqSuite } from './conformance/dnsmasq.ts'
 import { fatImageSuite } from './conformance/fat-image.ts'
 import { filesSuite } from './conformance/files.ts'
 import { ipSuite } from './conformance/ip.ts'
+import { lighttpdSuite } from './conformance/lighttpd.ts'
 import { nftSuite } from './conformance/nft.ts'
 import { qemuImgSuite } from './conformance/qemu-img.ts'
 import { routingSuite } from './conformance/routing.ts'
@@ -26,6 +28,14 @@ conntrackSuite('fake', async () => {
   const { conntrack, flows } = fakeHost()
   const put = async (flow: FakeFlow) => void flows.set('r1', [...(flows.get('r1') ?? []), flow])
   return { world: { conntrack, netns: 'r1', put }, cleanUp: nothing }
+})
+charonSuite('fake', async () => {
+  const host = fakeHost()
+  const key = `it's "s3cret" \n`
+  await host.ip.netns.add('r1')
+  host.charons.peers.set(PEER, { key })
+  const of = { charon: host.charon, files: host.files, process: host.process }
+  return { world: { ...of, key, dir: '/var/lib/own', netns: 'r1', again: () => host.charon }, cleanUp: nothing }
 })
 const fakeBridges = async () => {
   const host = fakeHost({ nics: [] })
@@ -66,6 +76,14 @@ dnsmasqSuite('fake', async () => {
     world: { dnsmasq, files, process, requestLease, dir: '/var/lib', netns: 'r1', again: () => host.dnsmasq },
     cleanUp: nothing,
   }
+})
+lighttpdSuite('fake', async () => {
+  const host = fakeHost()
+  await host.ip.netns.add('r1')
+  await host.ip.at('r1').links.add({ kind: 'bridge', name: 'lan0' })
+  await host.ip.at('r1').addresses.add('lan0', '169.254.169.254/32')
+  const { lighttpd, files } = host
+  return { world: { lighttpd, files, dir: '/var/lib', netns: 'r1', again: () => host.lighttpd }, cleanUp: nothing }
 })
 tcpSuite('fake', async () => {
   const { tcp, servers } = fakeHost()

@@ -7,13 +7,26 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { requireOrSkip } from '@skerry/testkit'
 import { afterAll, vi } from 'vitest'
-import { bridgeFilter, bridges, dnsmasq, type FakeFlow, ip, nft, qemuImg, realExec, realHost, tcp } from '../src/index.ts'
+import {
+  bridgeFilter,
+  bridges,
+  dnsmasq,
+  type FakeFlow,
+  ip,
+  lighttpd,
+  nft,
+  qemuImg,
+  realExec,
+  realHost,
+  tcp,
+} from '../src/index.ts'
 import { bridgeSuite } from './conformance/bridge.ts'
 import { bridgeFilterSuite } from './conformance/bridge-filter.ts'
 import { conntrackSuite } from './conformance/conntrack.ts'
 import { dnsmasqSuite } from './conformance/dnsmasq.ts'
 import { fatImageSuite } from './conformance/fat-image.ts'
 import { ipSuite } from './conformance/ip.ts'
+import { lighttpdSuite } from './conformance/lighttpd.ts'
 import { nftSuite } from './conformance/nft.ts'
 import { qemuImgSuite } from './conformance/qemu-img.ts'
 import { routingSuite } from './conformance/routing.ts'
@@ -97,6 +110,18 @@ if (requireOrSkip('dnsmasq with a real client', { root: true, programs: ['ip', '
       await host.ip.netns.del(netns)
     }
     return { world, cleanUp }
+  })
+}
+
+if (requireOrSkip('lighttpd', { root: true, programs: ['ip', 'lighttpd'] })) {
+  lighttpdSuite('real', async () => {
+    const netns = unique('l')
+    await host.ip.netns.add(netns)
+    await host.ip.at(netns).links.set('lo', { up: true })
+    await host.ip.at(netns).addresses.add('lo', '169.254.169.254/32')
+    const again = () => lighttpd({ exec: realExec(), files: host.files, processes: host.process })
+    const world = { lighttpd: host.lighttpd, files: host.files, dir: await folder(), netns, again }
+    return { world, cleanUp: () => host.ip.netns.del(netns) }
   })
 }
 

@@ -199,13 +199,13 @@ describe
       const calls = [300, 600, 900].map((timeoutMs) => libvirt.call('domainGetState', { uuid }, { timeoutMs }))
       const outcomes = await Promise.allSettled(calls)
       for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'deadline-exceeded' } })
-      expect(performance.now() - began).toBeLessThan(9_000)
+      expect(performance.now() - began).toBeLessThan(30_000)
       // The stuck backend is replaced; the new one finds nobody to connect to: from then on calls fail at once.
       await states.until((s) => s === 'restarting')
       await states.until((s) => s === 'disconnected')
       const late = performance.now()
       await expect(libvirt.call('listDomains', {}, within)).rejects.toMatchObject({ code: 'hypervisor-failed' })
-      expect(performance.now() - late).toBeLessThan(5_000)
+      expect(performance.now() - late).toBeLessThan(15_000)
     } finally {
       clearInterval(ticker)
       libvirtd.sigcont()

@@ -28,6 +28,17 @@ export default ({ folder, essential = false }) => {
         },
         undo: ({ uuid }) => rm(fileOf(uuid), { force: true }),
       },
+      // For workflows of the site: it runs where one of them names `register-note`.
+      {
+        workflow: 'siteWorkflow.run',
+        name: 'note',
+        after: 'begin',
+        async do({ job, params }) {
+          await mkdir(folder, { recursive: true })
+          await writeFile(fileOf(`run-${job}`), JSON.stringify(params.parameters))
+        },
+        undo: ({ job }) => rm(fileOf(`run-${job}`), { force: true }),
+      },
     ],
   }
 }

@@ -5,7 +5,7 @@ export interface PlanNode {
   /**
    * `query`: the whole; its first child is the way in, the others test what comes out of it. Ways in: `key`, `index`, `relation` (from
    * its far end), `union` (of several), `order` (the table from its beginning,
-   * until the page is full), `scan`. Tests: `test`, `and`, `or`. `nested`: a query that gave a condition its values. `sort`, `group`.
+   * or an index from its first or last value, until the page is full), `scan`. Tests: `test`, `and`, `or`. `nested`: a query that gave a condition its values. `sort`, `group`.
    */
   step: 'query' | 'key' | 'index' | 'relation' | 'union' | 'order' | 'scan' | 'test' | 'and' | 'or' | 'nested' | 'sort' | 'group'
   /** Table, or `table.field` of an index. */

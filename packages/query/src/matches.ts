@@ -1,6 +1,7 @@
 /** The rows that satisfy a query's conditions, one after another: what answers, counts, groups and sums have in common. */
 import { type Expression, isCondition, type Scalar, type Subquery, withValues } from './condition.ts'
 import type { Explain, PlanNode } from './explain.ts'
+import { byValues, type Ordered } from './in-order.ts'
 import { type Filter, planQuery } from './plan.ts'
 import type { QueryTarget } from './target.ts'
 import { look, type View } from './view.ts'
@@ -11,6 +12,8 @@ export interface Asked {
   conditions: readonly Expression[]
   /** So many rows are enough, the first by createDate and key, in any order. All, unless said. */
   page?: number | undefined
+  /** The same of a query that sorts. */
+  ordered?: Ordered | undefined
 }
 
 /** Called for each row that matches. */
@@ -22,6 +25,9 @@ export type Visit = (at: At) => void
  * row that is looked at.
  */
 export function* eachMatch(view: View, asked: Asked, visit: Visit): Generator<void, Explain> {
+  const { ordered: sorted } = asked
+  const inOrder = sorted && asked.conditions.length === 0 && (yield* byValues(view, { ...asked, ordered: sorted }, visit))
+  if (inOrder) return inOrder
   const nested: PlanNode[] = []
   const conditions: Expression[] = []
   for (const condition of asked.conditions) conditions.push(yield* answered(view, condition, nested))

@@ -35,15 +35,21 @@ export function orderBy(sort: readonly SortKey[] = []): Order {
   }
 }
 
+/** Pieces of the work on a large heap that are done with each row that comes. */
+const AT_ONCE = 4
+
 /**
- * Keeps the first `size` of all that it is shown, in `order`. Once there are so many they are a heap with the last of them on top, so that
- * each other one costs a comparison, and log `size` where it is kept.
+ * Keeps the first `size` of all that it is shown, in `order`. Once there are so many they are made a heap with the last of them on top, so
+ * that each other one costs a comparison, and log `size` where it is kept. The heap is made a little with each one that comes; they wait.
  */
 export class First {
   private readonly kept: Found[] = []
   private readonly size: number
   private readonly order: Order
-  private heaped = false
+  /** Where the heap is still to be made, from here down; undefined: it was not begun. */
+  private unmade: number | undefined
+  private waiting: Found[] = []
+  private taken = 0
 
   constructor(size: number, order: Order) {
     this.size = size
@@ -57,33 +63,49 @@ export class First {
       return
     }
     if (size === 0) return
-    if (!this.heaped) {
-      this.heaped = true
-      for (let i = (size >> 1) - 1; i >= 0; i--) this.sink(i)
-    }
-    if (this.order(found, kept[0]!) >= 0) return
-    kept[0] = found
-    this.sink(0)
+    this.unmade ??= size >> 1
+    if (this.unmade === 0 && this.taken === this.waiting.length) this.offer(found)
+    else this.putOff(found)
+  }
+
+  private putOff(found: Found): void {
+    this.waiting.push(found)
+    for (let i = 0; i < AT_ONCE; i++) this.workOn()
   }
 
   /** What was kept, in order. Yields between pieces of work. */
-  result(): Generator<void, Found[]> {
-    return sorted(this.kept, this.order)
+  *result(): Generator<void, Found[]> {
+    while (this.workOn()) yield
+    return yield* sorted(this.kept, this.order)
   }
 
-  /** Down to where nothing below comes after it. */
-  private sink(from: number): void {
-    const { kept, order } = this
-    const sinking = kept[from]!
-    let at = from
-    for (;;) {
-      let below = at * 2 + 1
-      if (below >= kept.length) break
-      if (below + 1 < kept.length && order(kept[below + 1]!, kept[below]!) > 0) below++
-      if (order(kept[below]!, sinking) <= 0) break
-      kept[at] = kept[below]!
-      at = below
-    }
-    kept[at] = sinking
+  /** A piece of the work that was put off; false: there was none. */
+  private workOn(): boolean {
+    if (this.unmade !== undefined && this.unmade > 0) sinkIn(this.kept, --this.unmade, this.order)
+    else if (this.taken < this.waiting.length) this.offer(this.waiting[this.taken++]!)
+    else return false
+    return true
   }
+
+  private offer(found: Found): void {
+    const { kept, order } = this
+    if (order(found, kept[0]!) >= 0) return
+    kept[0] = found
+    sinkIn(kept, 0, order)
+  }
+}
+
+/** Moves an element of a heap, whose first is the one that comes last, down to where nothing below comes after it. */
+export function sinkIn<T>(heap: T[], from: number, order: (a: T, b: T) => number): void {
+  const sinking = heap[from]!
+  let at = from
+  for (;;) {
+    let below = at * 2 + 1
+    if (below >= heap.length) break
+    if (below + 1 < heap.length && order(heap[below + 1]!, heap[below]!) > 0) below++
+    if (order(heap[below]!, sinking) <= 0) break
+    heap[at] = heap[below]!
+    at = below
+  }
+  heap[at] = sinking
 }

@@ -2,6 +2,7 @@
 import type { Row } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { Explain } from './explain.ts'
+import { isOwnOrder, onceEach, orderedPage } from './in-order.ts'
 import { eachMatch } from './matches.ts'
 import { First, type Found, type Order, orderBy } from './order.ts'
 import type { Query } from './parse.ts'
@@ -65,8 +66,10 @@ export function* execute(view: View, query: Query): Generator<void, QueryResult>
   const first = new First(query.groupBy === undefined ? wanted : 0, order)
   const groups = new Map<unknown, Found>()
   let total = 0
-  const pages = !query.sort && query.groupBy === undefined && !query.count && !query.replyWithCount
-  const explain = yield* eachMatch(view, { ...query, page: pages ? wanted : undefined }, (found) => {
+  const pages = query.groupBy === undefined && !query.count && !query.replyWithCount
+  const page = pages && isOwnOrder(query.sort) ? wanted : undefined
+  const ordered = pages && page === undefined ? orderedPage(query.sort, wanted) : undefined
+  const explain = yield* eachMatch(view, { ...query, page, ordered }, (found) => {
     total++
     if (query.groupBy === undefined) first.add(found)
     else group(groups, query.groupBy, found, order)
@@ -74,8 +77,15 @@ export function* execute(view: View, query: Query): Generator<void, QueryResult>
   if (query.sort) explain.plan.children!.push({ step: 'sort', of: query.sort.map(({ field }) => field).join(',') })
   if (query.groupBy !== undefined) explain.plan.children!.push({ step: 'group', of: query.groupBy })
   const found =
-    query.groupBy === undefined ? yield* first.result() : (yield* sorted([...groups.values()], order)).slice(0, wanted)
-  return answer(query, found.slice(query.start), { total: query.groupBy === undefined ? total : groups.size, explain })
+    query.groupBy === undefined
+      ? yield* firstOf(first, ordered !== undefined)
+      : (yield* sorted([...groups.values()], order)).slice(0, wanted)
+  return yield* answer(query, found.slice(query.start), { total: query.groupBy === undefined ? total : groups.size, explain })
+}
+
+function* firstOf(first: First, mayRepeat: boolean): Generator<void, Found[]> {
+  const found = yield* first.result()
+  return mayRepeat ? yield* onceEach(found) : found
 }
 
 /** One row a group: the first of it in the query's order. */
@@ -86,10 +96,18 @@ function group(groups: Map<unknown, Found>, field: string, found: Found, order: 
   if (!known || order(found, known) < 0) groups.set(id, found)
 }
 
-function answer(query: Query, found: Found[], { total, explain }: { total: number; explain: Explain }): QueryResult {
+function* answer(
+  query: Query,
+  found: Found[],
+  { total, explain }: { total: number; explain: Explain },
+): Generator<void, QueryResult> {
   const own = query.fields?.filter((name) => Object.hasOwn(query.target.fields, name))
-  const rows = own
-    ? found.map(({ row }) => Object.fromEntries(own.filter((name) => name in row).map((name) => [name, row[name]])))
-    : found.map(({ row }) => row)
-  return { rows, keys: found.map(({ key }) => key), ...(query.count || query.replyWithCount ? { total } : {}), explain }
+  const rows: QueryResult['rows'] = []
+  const keys: string[] = []
+  for (const { row, key } of found) {
+    rows.push(own ? Object.fromEntries(own.filter((name) => name in row).map((name) => [name, row[name]])) : row)
+    keys.push(key)
+    yield
+  }
+  return { rows, keys, ...(query.count || query.replyWithCount ? { total } : {}), explain }
 }

@@ -1,7 +1,7 @@
 import type { Row } from '@skerry/contract'
 import { Graph } from '@skerry/graph'
 import { describe, expect, it } from 'vitest'
-import { type ParsedParams, parseQuery, runQuery, runQuerySliced } from '../src/index.ts'
+import { type ParsedParams, parseQuery, parseZql, runQuery, runQuerySliced, runZql } from '../src/index.ts'
 import { ask, failure, site, targets } from './vms.ts'
 
 describe('plans', () => {
@@ -112,6 +112,73 @@ describe('a page of a table without conditions', () => {
     expect(running({ limit: 200 }).explain.access).toBe('index')
     expect(running({ limit: 20, sort: '-createDate' }).explain.access).toBe('index')
     expect(ask({ q: ['state=Stopped', 'name=x'], limit: 20 }, 'vm', graph).explain.access).toBe('index')
+  })
+
+  it('comes by the values of an index where it sorts by one, and finds the same', () => {
+    const graph = new Graph({ vm: { indexes: ['state', 'name'] } })
+    const states = ['Running', 'Stopped', null, 'Paused']
+    const rows = Array.from({ length: 400 }, (_, i) => ({
+      uuid: `p${999 - i}`,
+      createDate: i >> 1,
+      name: `vm-${(i * 7) % 400}`,
+      ...(states[i % 4] ? { state: states[i % 4] } : {}),
+      cpuNum: i % 3,
+    }))
+    put(graph, rows)
+    for (const sort of ['name', '-name', 'state', '-state'])
+      for (const [limit, start] of [
+        [3, 0],
+        [10, 5],
+        [150, 90],
+      ] as const) {
+        const asked = (q: string[]) => ask({ q, sort, limit, start }, 'vm', graph)
+        const { keys, explain } = asked([])
+        expect(explain).toMatchObject({
+          access: 'order',
+          plan: { children: [{ step: 'order', of: `vm.${sort.replace('-', '')}` }, {}] },
+        })
+        // The whole bucket of the last one is looked at, because among its rows createDate and key decide.
+        expect(explain.examined).toBeLessThanOrEqual(sort.endsWith('name') ? limit + start : 400)
+        expect(keys).toEqual(asked(['cpuNum>=0']).keys)
+      }
+    expect(ask({ sort: 'cpuNum', limit: 3 }, 'vm', graph).explain.access).toBe('scan')
+    expect(ask({ sort: 'name', limit: 3, replyWithCount: true }, 'vm', graph)).toMatchObject({
+      total: 400,
+      explain: { access: 'scan' },
+    })
+    const zql = (text: string) => runZql(graph, parseZql(text, { targets, entities: new Map([['vm', 'vm']]) }))[0]!
+    expect(zql('query vm order by state desc, name limit 7').rows!.keys).toEqual(
+      zql('query vm where cpuNum >= 0 order by state desc, name limit 7').rows!.keys,
+    )
+    expect(zql('query vm order by state desc, name limit 7').explain!.access).toBe('order')
+  })
+
+  it('in the order of an index gives a row once that moves meanwhile', async () => {
+    const graph = new Graph({ vm: { indexes: ['state'] } })
+    put(
+      graph,
+      Array.from({ length: 2000 }, (_, i) => ({ uuid: `p${i}`, createDate: i, state: i < 1000 ? 'a' : 'b' })),
+    )
+    let paused = 0
+    const pause = async () => {
+      if (paused++ === 4) graph.apply({ ops: [{ o: 'set', t: 'vm', k: 'p0', v: { state: 'b' } }] }, 9999)
+    }
+    const query = parseQuery({ q: [], sort: 'state', limit: 1500 }, targets['vm']!, targets)
+    const { keys } = await runQuerySliced(graph, query, { sliceMs: 0, now: () => 0, pause })
+    expect(paused).toBeGreaterThan(4)
+    expect(new Set(keys).size).toBe(keys.length)
+  })
+
+  it('by createDate looks no further than its page', () => {
+    const graph = empty()
+    put(
+      graph,
+      Array.from({ length: 50 }, (_, i) => ({ uuid: `p${99 - i}`, createDate: i })),
+    )
+    expect(ask({ sort: 'createDate', limit: 5 }, 'vm', graph)).toMatchObject({
+      keys: ['p99', 'p98', 'p97', 'p96', 'p95'],
+      explain: { examined: 5 },
+    })
   })
 
   it('looks at all of them where a clock was set back', () => {

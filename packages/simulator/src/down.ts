@@ -2,27 +2,24 @@
 import { CheckedFile } from '@skerry/agent'
 import { SkerryError } from '@skerry/contract'
 import { realHost } from '@skerry/host'
-import { pino } from 'pino'
 import { z } from 'zod'
-import { Children } from './site/children.ts'
-import { findSimulator } from './site/door.ts'
+import { endSimulator } from './site/end.ts'
 import { failureText } from './site/failure.ts'
 import { simulatedLayout, siteRecord } from './site/layout.ts'
 
-const ENDED_MS = 60_000
 const USAGE = `usage: scripts/down [--purge]
   --purge                also remove all that the simulated site keeps, and nothing else
   SKERRY_STATE_DIR       which site ($XDG_STATE_HOME/skerry-simulated, ~/.local/state/skerry-simulated)
 `
 const contexts = z.object({ current: z.string(), contexts: z.record(z.string(), z.unknown()) })
-const { files, process: processes } = realHost()
+const { files } = realHost()
 
 async function main(stateDir: string, purge: boolean): Promise<void> {
   const layout = simulatedLayout(stateDir)
   const text = await files.read(layout.record)
   if (text === undefined) throw new SkerryError('not-found', `there is no simulated site in ${stateDir}`, { path: stateDir })
   const record = siteRecord.parse(JSON.parse(text))
-  await end(stateDir)
+  await endSimulator(realHost(), layout)
   if (!purge) return say(`the simulated site is down; its data is in ${stateDir}`)
   if (record.cliConfig !== null) await removeContext(record.cliConfig, record.context)
   await files.remove(stateDir)
@@ -31,20 +28,6 @@ async function main(stateDir: string, purge: boolean): Promise<void> {
 }
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
-
-async function end(stateDir: string): Promise<void> {
-  const layout = simulatedLayout(stateDir)
-  const running = await findSimulator(files, layout)
-  if (running) {
-    const who = await processes.get(running.health.pid)
-    await running.stop()
-    if (who && !(await processes.waitGone(who, ENDED_MS)))
-      throw new SkerryError('not-ready', `the simulator (pid ${who.pid}) has not ended after ${ENDED_MS} ms`)
-  }
-  // of one that was killed
-  await new Children({ files, processes, path: layout.children, log: pino({ level: 'warn' }) }).endLeftovers()
-  await files.remove(layout.door)
-}
 
 /** A person's own contexts stay. */
 async function removeContext(folder: string, name: string): Promise<void> {

@@ -29,13 +29,16 @@ interface Given {
   natsPort: string
   natsServer: string
   controller: string
+  plugins: string | undefined
+  workflows: string | undefined
 }
 
 function readGiven(argv: readonly string[]): Given {
   const text = { type: 'string' } as const
-  const options = { 'state-dir': text, 'http-port': text, 'nats-port': text, 'nats-server': text, controller: text } as const
+  const needed = { 'state-dir': text, 'http-port': text, 'nats-port': text, 'nats-server': text, controller: text } as const
+  const options = { ...needed, plugins: text, workflows: text } as const
   const { values } = parseArgs({ args: [...argv], options, strict: true })
-  const need = (name: keyof typeof options) => {
+  const need = (name: keyof typeof needed) => {
     const value = values[name]
     if (value === undefined) throw new SkerryError('invalid-argument', `--${name} is missing; scripts/up --simulate gives it`)
     return value
@@ -46,6 +49,8 @@ function readGiven(argv: readonly string[]): Given {
     natsPort: need('nats-port'),
     natsServer: need('nats-server'),
     controller: need('controller'),
+    plugins: values.plugins,
+    workflows: values.workflows,
   }
 }
 
@@ -91,6 +96,8 @@ async function run(given: Given): Promise<void> {
       ] as const),
       ...['--nats-url', natsUrl, '--nats-site', layout.natsSite, '--simulator', layout.door],
       ...['--admin-password-file', layout.adminPassword],
+      ...(given.plugins === undefined ? [] : ['--plugins', given.plugins]),
+      ...(given.workflows === undefined ? [] : ['--workflows', given.workflows]),
     ]
     await children.start({ name: 'controller', argv, logFile: layout.log('controller') })
     await untilReady(`${controllerUrl}/readyz`)

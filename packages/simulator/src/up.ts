@@ -5,10 +5,11 @@ import { createConnection } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { SkerryError } from '@skerry/contract'
-import { type Files, type Host, realHost } from '@skerry/host'
+import { chosenExtensions, extensionsFingerprint, type Files, type Host, realHost } from '@skerry/host'
 import { createClient } from '@skerry/sdk'
 import { makeSimulatedDemo } from './site/demo.ts'
 import { findSimulator } from './site/door.ts'
+import { endSimulator } from './site/end.ts'
 import { failureText } from './site/failure.ts'
 import { type SimulatedLayout, type SiteRecord, simulatedLayout, siteRecord } from './site/layout.ts'
 import { readSimulateSettings, SIMULATE_USAGE, type SimulateSettings } from './site/settings.ts'
@@ -35,7 +36,7 @@ async function main(settings: SimulateSettings): Promise<void> {
   const up: Up = { settings, layout: simulatedLayout(settings.stateDir), host, files: host.files }
   const natsServer = await findNatsServer(up)
   for (const folder of up.layout.folders) await up.files.makeDir(folder, 0o700)
-  const record = await recordOf(up)
+  const record = await withExtensions(up, await recordOf(up))
   if (!(await findSimulator(up.files, up.layout))) await startSimulator(up, natsServer)
   await untilReady(up)
   const { client, end } = await logIn(up, record)
@@ -64,15 +65,31 @@ async function recordOf({ settings, layout, files }: Up): Promise<SiteRecord> {
   const text = await files.read(layout.record)
   if (text !== undefined) return siteRecord.parse(JSON.parse(text))
   const { httpPort, natsPort, context } = settings
-  const record: SiteRecord = { v: 1, httpPort, natsPort, context, cliConfig: null }
+  const none = { plugins: null, workflows: null, extensions: '' }
+  const record: SiteRecord = { v: 1, httpPort, natsPort, context, cliConfig: null, ...none }
   await files.write(layout.adminPassword, settings.adminPassword, 0o600)
+  await files.write(layout.record, JSON.stringify(record), 0o600)
+  return record
+}
+
+/** What the operator adds, now or before. A simulator that runs without it, or with other files, ends: its controller reads them at its start. */
+async function withExtensions({ settings, layout, host, files }: Up, before: SiteRecord): Promise<SiteRecord> {
+  const chosen = await chosenExtensions(files, settings, before)
+  const none = chosen.plugins === null && chosen.workflows === null
+  const extensions = none ? '' : await extensionsFingerprint(files, chosen)
+  const record: SiteRecord = { ...before, ...chosen, extensions }
+  if (JSON.stringify(record) === JSON.stringify(before)) return before
+  if (await findSimulator(files, layout)) {
+    say('plugins or workflows have changed: the simulator starts again')
+    await endSimulator(host, layout)
+  }
   await files.write(layout.record, JSON.stringify(record), 0o600)
   return record
 }
 
 async function startSimulator(up: Up, natsServer: string): Promise<void> {
   const { layout, files } = up
-  const { httpPort, natsPort } = await recordOf(up)
+  const { httpPort, natsPort, plugins, workflows } = await recordOf(up)
   await files.remove(layout.door)
   await mustBeFree(httpPort, 'SKERRY_HTTP_PORT=<other port>')
   await mustBeFree(natsPort, `SKERRY_NATS_ADDR=${HOST}:<other port>`)
@@ -83,6 +100,8 @@ async function startSimulator(up: Up, natsServer: string): Promise<void> {
       ...['--enable-source-maps', '--max-semi-space-size=64', join(DIST, 'simulator/main.js')],
       ...['--state-dir', layout.root, '--http-port', String(httpPort), '--nats-port', String(natsPort)],
       ...['--nats-server', natsServer, '--controller', join(DIST, 'controller/main.js')],
+      ...(plugins === null ? [] : ['--plugins', plugins]),
+      ...(workflows === null ? [] : ['--workflows', workflows]),
     ],
     {
       detached: true,

@@ -147,6 +147,14 @@ describe('settings', () => {
       expect(() => readSimulateSettings(argv, env)).toThrow()
   })
 
+  test('it takes plugins and workflows as a real site does', () => {
+    const argv = ['--plugins', 'mine', '--simulate=2', '--workflows=none']
+    expect(readSimulateSettings(argv, env)).toMatchObject({ hosts: 2, plugins: 'mine', workflows: 'none' })
+    expect(readSimulateSettings(['--simulate', '2'], env)).toMatchObject({ plugins: undefined, workflows: undefined })
+    for (const bad of [['--plugins'], ['--plugins='], ['--workflows', '--no-demo'], ['--plugin', 'x']])
+      expect(() => readSimulateSettings(['--simulate', '2', ...bad], env)).toThrow()
+  })
+
   test('it listens on loopback only', () => {
     for (const more of [{ SKERRY_HTTP_ADDR: '0.0.0.0' }, { SKERRY_NATS_ADDR: '10.0.0.1:4222' }, { SKERRY_HTTP_PORT: '70000' }])
       expect(() => readSimulateSettings(['--simulate', '1'], { ...env, ...more })).toThrow()

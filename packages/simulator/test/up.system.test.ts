@@ -4,10 +4,11 @@ import { chown, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { requireOrSkip } from '@skerry/testkit'
+import { freePort, requireOrSkip } from '@skerry/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 const ROOT = join(import.meta.dirname, '../../..')
+const REGISTER = join(ROOT, 'packages/plugin/examples/register.mjs')
 const NOBODY = 65_534
 const isRoot = process.getuid?.() === 0
 const able = requireOrSkip('up --simulate', { programs: ['nats-server', 'flock', 'runuser'] })
@@ -75,8 +76,16 @@ describe.skipIf(!able)('up --simulate', () => {
     await works(script('down'))
     expect(await readdir(join(dir, 'site'))).toContain('simulated.json')
     expect((await script('skerry', 'get', 'vm')).code).toBe(5)
-    expect(await works(script('up', '--simulate', '3'))).toContain('4 simulated hosts')
+    const workflows = join(ROOT, 'packages/workflow/examples')
+    expect(await works(script('up', '--simulate', '3', '--workflows', workflows, '--plugins', REGISTER))).toContain(
+      '4 simulated hosts',
+    )
     expect(await works(script('skerry', 'get', 'vm', '-q', 'state=Running'))).toContain('hello')
+    expect(await works(script('skerry', 'get', 'site-workflow'))).toContain('vm.nightCopy')
+    expect(await works(script('skerry', 'get', 'plugin'))).toContain('register')
+    const without = await works(script('up', '--simulate', '3', '--workflows=none', '--plugins=none'))
+    expect(without).toContain('the simulator starts again')
+    expect(await works(script('skerry', 'get', 'site-workflow'))).not.toContain('vm.nightCopy')
     expect(await works(script('skerry', 'sim', 'list'))).toMatch(/127\.0\.0\.9 .* 20 ms +libvirt\.domainCreate=1/)
 
     await works(script('down', '--purge'))
@@ -96,11 +105,3 @@ describe.skipIf(!able)('up --simulate', () => {
     expect(refused.out).toContain('SKERRY_HTTP_PORT=<other port>')
   })
 })
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => probe.once('listening', resolve))
-  const { port } = probe.address() as { port: number }
-  await new Promise((resolve) => probe.close(resolve))
-  return port
-}

@@ -1,3 +1,6 @@
+export * from './free-port.ts'
 export * from './lab/index.ts'
 export * from './nats.ts'
 export * from './require.ts'
+export * from './self-signed.ts'
+export * from './stock-peer.ts'

@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -23,6 +22,7 @@ import {
   serverSettings,
   type UserKind,
 } from '@skerry/bus'
+import { freePort } from './free-port.ts'
 
 export interface StartNatsOptions {
   /** Folder for keys, configuration and JetStream; kept on `stop()`. Without it a temporary one, removed on `stop()`. */
@@ -121,16 +121,6 @@ function configText(dir: string, port: number, { site, ca }: Secrets): string {
   if (site) return renderConf({ ...serverSettings(full(site)), tls: undefined })
   const files = ca ? { cert_file: tls.certFile, key_file: tls.keyFile } : undefined
   return renderConf({ ...listen, server_name: 'test', tls: files, jetstream: { store_dir: jetstreamDir } })
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, HOST)
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no free port was given')
-  return address.port
 }
 
 /** Resolves when the server says that it is ready, which proves that it is ours that listens. */

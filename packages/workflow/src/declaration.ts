@@ -22,18 +22,13 @@ const skip = z.union(
 export type Skip = z.infer<typeof skip>
 
 const skippable = z.strictObject({ step: name, skip: skip.optional() })
-const stepEntry = z.union([name, skippable], {
-  error: 'must be the name of a step, or { step: <name>, skip: … }',
+const use = z.strictObject({ use: name, as: name.optional(), skip: skip.optional() })
+const stepEntry = z.union([name, skippable, use], {
+  error: 'must be the name of a step, { step: <name>, skip: … } or { use: <sub-workflow> }',
 })
-const entry = z.union(
-  [
-    name,
-    skippable,
-    z.strictObject({ parallel: name, steps: z.array(stepEntry).min(2).max(50) }),
-    z.strictObject({ use: name, as: name.optional(), skip: skip.optional() }),
-  ],
-  { error: 'must be the name of a step, { step: … }, { parallel: <name>, steps: […] } or { use: <sub-workflow> }' },
-)
+const entry = z.union([name, skippable, z.strictObject({ parallel: name, steps: z.array(stepEntry).min(2).max(50) }), use], {
+  error: 'must be the name of a step, { step: … }, { parallel: <name>, steps: […] } or { use: <sub-workflow> }',
+})
 
 /** [format] A job that was begun by a declaration records it, and is carried on by that one whatever the file says by then. */
 export const declaration = z.strictObject({ workflow: name, steps: z.array(entry).min(1).max(200) })
@@ -51,8 +46,11 @@ export interface Problem {
 export function readDeclaration(given: unknown): { declaration: Declaration } | { problems: Problem[] } {
   const parsed = declaration.safeParse(given)
   if (parsed.success) return { declaration: parsed.data }
-  return { problems: parsed.error.issues.flatMap((issue) => problemsOf(issue, [])) }
+  return { problems: problemsIn(parsed.error) }
 }
+
+/** What is wrong with the form of a file. */
+export const problemsIn = (error: z.ZodError): Problem[] => error.issues.flatMap((issue) => problemsOf(issue, []))
 
 /** Of a union, what is wrong with the form that was meant: the one that got furthest. */
 function problemsOf(issue: z.core.$ZodIssue, below: readonly (string | number)[]): Problem[] {

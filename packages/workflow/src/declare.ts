@@ -2,8 +2,17 @@
 import { SkerryError } from '@skerry/contract'
 import type { Declaration, Entry, Problem, Skip, StepEntry } from './declaration.ts'
 import { skips } from './declaration.ts'
-import { isNamed, type StepEdit, standIn, withEdits } from './edit.ts'
-import { defineWorkflow, membersOf, type ParallelGroup, type Step, type StepContext, type Workflow } from './workflow.ts'
+import { isNamed, type StepEdit, sharedParts, standIn, withEdits } from './edit.ts'
+import {
+  type Branch,
+  defineWorkflow,
+  type Element,
+  mapSteps,
+  membersOf,
+  type Step,
+  type StepContext,
+  type Workflow,
+} from './workflow.ts'
 
 export interface DeclarePorts {
   /** all that are known: a declaration may give their steps another place than they have by themselves */
@@ -18,8 +27,6 @@ export interface DeclarePorts {
   params: readonly string[]
 }
 
-type Element = Step | ParallelGroup
-
 /** What a declaration moves as a whole: a step, or a sub-workflow. */
 interface Unit {
   name: string
@@ -29,6 +36,8 @@ interface Unit {
   steps: readonly Step[]
   /** names of units that must stand before it */
   needs: readonly string[]
+  /** whether its author has said what it needs: then that must be there, and run */
+  explicit: boolean
   /** name of a unit that must stand behind it */
   before?: string
   /** name of the unit in whose place it stands */
@@ -76,25 +85,32 @@ function unitsOf(workflow: Workflow): Unit[] {
   const units: Unit[] = []
   const stepToUnit = new Map<string, string>()
   for (const element of workflow.steps) {
-    const part = membersOf(element)[0]!.parts?.[0]
-    const last = units.at(-1)
-    if (part && last?.workflow !== undefined && last.name === part.as) {
-      units[units.length - 1] = { ...last, elements: [...last.elements, element], steps: [...last.steps, ...membersOf(element)] }
-      for (const step of membersOf(element)) stepToUnit.set(step.name, last.name)
-      continue
-    }
     const before = units.map(({ name }) => name)
-    const unitOf = (name: string, elements: readonly Element[], steps: readonly Step[]): Unit => {
-      const needs = part === undefined ? steps[0]!.needs?.map((step) => stepToUnit.get(step) ?? step) : undefined
-      return { name, elements, steps, needs: needs ?? before, ...(part ? { workflow: part.workflow } : {}) }
+    for (const piece of piecesOf(element)) {
+      const part = sharedParts(piece)[0]
+      const last = units.at(-1)
+      const steps = membersOf(piece)
+      const elements = 'branch' in piece ? piece.branch : [piece]
+      const name = part?.as ?? steps[0]!.name
+      for (const step of steps) stepToUnit.set(step.name, name)
+      if (part && last?.workflow !== undefined && last.name === name) {
+        units[units.length - 1] = { ...last, elements: [...last.elements, ...elements], steps: [...last.steps, ...steps] }
+        continue
+      }
+      const told = part ? part.needs : steps[0]!.needs
+      const needs = told?.map((need) => stepToUnit.get(need) ?? need) ?? before
+      units.push({ name, elements, steps, needs, explicit: told !== undefined, ...(part ? { workflow: part.workflow } : {}) })
     }
-    const made = part
-      ? [unitOf(part.as, [element], membersOf(element))]
-      : membersOf(element).map((step) => unitOf(step.name, [step], [step]))
-    for (const unit of made) for (const { name } of unit.steps) stepToUnit.set(name, unit.name)
-    units.push(...made)
   }
   return units
+}
+
+/** What an element consists of: a sub-workflow is in one piece, also as a branch of a group; else a group is its members. */
+function piecesOf(element: Element): (Element | Branch)[] {
+  if (!('parallel' in element) || sharedParts(element).length > 0) return [element]
+  return element.parallel.flatMap((member): (Element | Branch)[] =>
+    'branch' in member && sharedParts(member).length === 0 ? member.branch.flatMap(piecesOf) : [member],
+  )
 }
 
 const anchorOf = ({ place }: StepEdit) => ('before' in place ? place.before : 'after' in place ? place.after : place.replace)
@@ -109,7 +125,7 @@ function addedUnit(edit: StepEdit, { units, isOn }: { units: readonly Unit[]; is
   const { step, place } = edit
   const beside = unitAt(units, anchorOf(edit))
   const steps = isOn ? [step] : []
-  const own = { name: step.name, added: edit }
+  const own = { name: step.name, added: edit, explicit: step.needs !== undefined }
   if (!('replace' in place)) {
     const needs = 'after' in place && beside ? [beside.name] : []
     const before = 'before' in place ? beside?.name : undefined
@@ -118,7 +134,7 @@ function addedUnit(edit: StepEdit, { units, isOn }: { units: readonly Unit[]; is
   if (beside === undefined || beside.workflow !== undefined) return undefined
   const [old] = beside.steps
   const stand = isOn ? standIn(old!, step) : old!
-  return { ...own, elements: [stand], steps: [stand], needs: beside.needs, standsFor: beside.name }
+  return { ...own, explicit: beside.explicit, elements: [stand], steps: [stand], needs: beside.needs, standsFor: beside.name }
 }
 
 /** Two units of one place exclude each other. */
@@ -145,21 +161,22 @@ function placedIn({ steps }: Declaration, placing: Placing): Placed[] {
     else if (!ports.absent(wanted)) problems.push({ path: of.path, message: unknown(wanted, units) })
   }
   for (const [at, entry] of steps.entries()) {
-    for (const { step, skip, path } of stepsIn(entry)) {
+    for (const { given, path: inner } of namedIn(entry)) {
+      const path = ['steps', at, ...inner]
+      if (typeof given === 'object' && 'use' in given) {
+        const { use, as, skip } = given
+        put(use, { at, skip, path: [...path, 'use'] }, ({ workflow, name }) => workflow === use && name === (as ?? name))
+        continue
+      }
+      const { step, skip } = typeof given === 'string' ? { step: given, skip: undefined } : given
       const inPart = units.find(({ workflow, steps: own }) => workflow !== undefined && own.some(({ name }) => name === step))
       if (inPart)
         problems.push({
-          path: ['steps', at, ...path],
+          path,
           message: `${step} is a step of a sub-workflow: write { use: ${inPart.workflow}, as: ${inPart.name} }`,
         })
-      else put(step, { at, skip, path: ['steps', at, ...path] }, (unit) => unit.name === step && unit.workflow === undefined)
+      else put(step, { at, skip, path }, (unit) => unit.name === step && unit.workflow === undefined)
     }
-    if (typeof entry === 'object' && 'use' in entry)
-      put(
-        entry.use,
-        { at, skip: entry.skip, path: ['steps', at, 'use'] },
-        ({ workflow, name }) => workflow === entry.use && name === (entry.as ?? name),
-      )
   }
   return placed
 }
@@ -169,13 +186,10 @@ function unknown(wanted: string, units: readonly Unit[]): string {
   return `there is no ${wanted} here; there are ${there.join(', ')}`
 }
 
-/** Steps of an entry, each with where in the entry it stands. */
-function stepsIn(entry: Entry): { step: string; skip: Skip | undefined; path: (string | number)[] }[] {
-  const one = (given: StepEntry, path: (string | number)[]) =>
-    typeof given === 'string' ? { step: given, skip: undefined, path } : { step: given.step, skip: given.skip, path }
-  if (typeof entry === 'string' || 'step' in entry) return [one(entry, [])]
-  if ('parallel' in entry) return entry.steps.map((given, i) => one(given, ['steps', i]))
-  return []
+/** What an entry names, each with where in the entry it stands. */
+function namedIn(entry: Entry): { given: StepEntry; path: (string | number)[] }[] {
+  if (typeof entry === 'string' || !('parallel' in entry)) return [{ given: entry, path: [] }]
+  return entry.steps.map((given, i) => ({ given, path: ['steps', i] }))
 }
 
 const mayLack = ({ steps, added }: Unit) =>
@@ -195,7 +209,7 @@ function checkOrder(placed: readonly Placed[], problems: Problem[]): void {
   for (const { unit, at, path } of placed) {
     for (const need of unit.needs) {
       const needed = has(placed, need)
-      const explicit = unit.steps.some(({ needs }) => needs !== undefined)
+      const { explicit } = unit
       if (needed === undefined ? explicit : explicit && needed.skip !== undefined)
         problems.push({
           path,
@@ -224,19 +238,23 @@ function checkSkips(placed: readonly Placed[], { params }: DeclarePorts, problem
 
 function assembled({ steps }: Declaration, placed: readonly Placed[], { param }: DeclarePorts): Element[] {
   return steps.flatMap((entry, at): Element[] => {
-    const here = placed.filter((one) => one.at === at)
-    const elements = here.flatMap(({ unit, skip }) => unit.elements.map((element) => withSkip(element, skip, param)))
+    const here = placed
+      .filter((one) => one.at === at && one.unit.elements.length > 0)
+      .map(({ unit: { name, elements }, skip }) => ({ name, branch: withSkip(elements, skip, param) }))
     // Of a group, those that are there.
-    if (typeof entry !== 'object' || !('parallel' in entry) || elements.length < 2) return elements
-    return [{ name: entry.parallel, parallel: elements as Step[] }]
+    if (typeof entry !== 'object' || !('parallel' in entry) || here.length < 2) return here.flatMap(({ branch }) => branch)
+    const members = here.map((one): Step | Branch => {
+      const [first] = one.branch
+      return one.branch.length === 1 && first && !('parallel' in first) ? first : one
+    })
+    return [{ name: entry.parallel, parallel: members }]
   })
 }
 
-function withSkip(element: Element, skip: Skip | undefined, param: DeclarePorts['param']): Element {
-  if (skip === undefined) return element
-  const skipped = (step: Step): Step => ({
+function withSkip(elements: readonly Element[], skip: Skip | undefined, param: DeclarePorts['param']): readonly Element[] {
+  if (skip === undefined) return elements
+  return mapSteps(elements, (step: Step) => ({
     ...step,
     when: (ctx: StepContext) => !skips(skip, (name) => param(ctx.input, name)) && step.when?.(ctx) !== false,
-  })
-  return 'parallel' in element ? { ...element, parallel: element.parallel.map(skipped) } : skipped(element)
+  }))
 }

@@ -1,5 +1,5 @@
 /** Workflows as data and as a picture, for people: what is done in which order, and what is undone when it fails. Pure. */
-import { membersOf, type Part, type Step, type Workflow } from './workflow.ts'
+import type { Element, Part, Step, Workflow } from './workflow.ts'
 
 export interface StepView {
   name: string
@@ -11,10 +11,17 @@ export interface StepView {
   conditional: boolean
   /** of a group whose steps run at the same time */
   group: string | null
+  /** branches of groups that it is a step of, the outermost first: what stands in one runs one after another */
+  lanes?: readonly Lane[]
   /** where the step came from, when not from the workflow itself: a plugin */
   from: string | null
   /** sub-workflows that it is a step of, the outermost first */
   within: readonly Part[]
+}
+
+export interface Lane {
+  group: string
+  branch: string
 }
 
 export interface WorkflowView {
@@ -25,21 +32,29 @@ export interface WorkflowView {
   finishes: boolean
 }
 
-const stepView = (step: Step, group: string | null): StepView => ({
+const stepView = (step: Step, group: string | null, lanes: readonly Lane[]): StepView => ({
   name: step.name,
   version: step.version ?? 1,
   undo: step.undo !== undefined,
   noUndo: step.noUndo ?? null,
   conditional: step.when !== undefined,
   group,
+  ...(lanes.length > 0 ? { lanes } : {}),
   from: step.from ?? null,
   within: step.parts ?? [],
 })
 
+const viewsIn = (elements: readonly Element[], lanes: readonly Lane[]): StepView[] =>
+  elements.flatMap((element) => {
+    if (!('parallel' in element)) return [stepView(element, null, lanes)]
+    const group = element.name
+    return element.parallel.flatMap((member) =>
+      'branch' in member ? viewsIn(member.branch, [...lanes, { group, branch: member.name }]) : [stepView(member, group, lanes)],
+    )
+  })
+
 export function viewOfWorkflow(workflow: Workflow): WorkflowView {
-  const steps = workflow.steps.flatMap((element) =>
-    membersOf(element).map((step) => stepView(step, 'parallel' in element ? element.name : null)),
-  )
+  const steps = viewsIn(workflow.steps, [])
   return { name: workflow.name, version: workflow.version, steps, finishes: workflow.finish !== undefined }
 }
 
@@ -52,39 +67,91 @@ function labelOf({ name, version, conditional, undo, from }: StepView): string {
   return quoted(shown === '' ? name : `${name} (${shown})`).replace(' (', '<br/>(')
 }
 
-/** Steps that run at the same time; most are alone. */
-type Stage = readonly StepView[]
-
-function stagesOf(steps: readonly StepView[]): Stage[] {
-  const stages: StepView[][] = []
-  for (const step of steps) {
-    const last = stages.at(-1)
-    if (step.group !== null && last?.[0]?.group === step.group) last.push(step)
-    else stages.push([step])
-  }
-  return stages
+/** A step, or a group of what runs at the same time: each of its branches is a list of stages, of one stage where it is a step alone. */
+interface Stage {
+  steps: readonly StepView[]
+  group: string | null
+  branches: readonly (readonly Stage[])[]
 }
 
-/** Stages as boxes: a sub-workflow and a group are boxes around theirs. `at`: number of the first stage, and how many parts are open. */
-function boxes(stages: readonly Stage[], node: (step: StepView) => string, at = { first: 0, depth: 0 }): string[] {
+const alone = (step: StepView): Stage => ({ steps: [step], group: null, branches: [] })
+
+/** What stands together: neighbours of one key, which is not null. */
+function runsOf(steps: readonly StepView[], keyOf: (step: StepView) => string | null): StepView[][] {
+  const runs: StepView[][] = []
+  for (const step of steps) {
+    const last = runs.at(-1)
+    const key = keyOf(step)
+    if (last && key !== null && keyOf(last[0]!) === key) last.push(step)
+    else runs.push([step])
+  }
+  return runs
+}
+
+function stagesOf(steps: readonly StepView[], depth = 0): Stage[] {
+  const groupOf = ({ lanes, group }: StepView) => lanes?.[depth]?.group ?? group
+  return runsOf(steps, groupOf).map((run) => {
+    const group = groupOf(run[0]!)
+    if (group === null) return alone(run[0]!)
+    const branches = runsOf(run, ({ lanes }) => lanes?.[depth]?.branch ?? null).map((branch) =>
+      branch[0]!.lanes?.[depth] === undefined ? branch.map(alone) : stagesOf(branch, depth + 1),
+    )
+    return { steps: run, group, branches }
+  })
+}
+
+interface Place {
+  /** number of the first stage */
+  first: number
+  /** how many parts are open */
+  depth: number
+  /** of ids inside a branch */
+  prefix: string
+}
+
+/** Stages as boxes: a sub-workflow and a group are boxes around theirs. */
+function boxes(
+  stages: readonly Stage[],
+  node: (step: StepView) => string,
+  at: Place = { first: 0, depth: 0, prefix: '' },
+): string[] {
   const lines: string[] = []
-  const partOf = (stage: Stage | undefined) => stage?.[0]?.within[at.depth]
+  const partOf = (stage: Stage | undefined) => {
+    const part = stage?.steps[0]?.within[at.depth]
+    return stage?.steps.every(({ within }) => within[at.depth]?.as === part?.as) ? part : undefined
+  }
   for (let i = 0; i < stages.length; ) {
-    const part = partOf(stages[i])
-    const id = at.first + i + 1
+    const stage = stages[i]!
+    const part = partOf(stage)
+    const id = `${at.prefix}${at.first + i + 1}`
     let end = i + 1
-    if (part === undefined) {
-      const { group } = stages[i]![0]!
-      const nodes = stages[i]!.map(node)
-      lines.push(...(group === null ? nodes : [`subgraph g${id} [${quoted(`${group}, at the same time`)}]`, ...nodes, 'end']))
-    } else {
+    if (part !== undefined) {
       while (partOf(stages[end])?.as === part.as) end++
-      const inner = boxes(stages.slice(i, end), node, { first: at.first + i, depth: at.depth + 1 })
+      const inner = boxes(stages.slice(i, end), node, { ...at, first: at.first + i, depth: at.depth + 1 })
       lines.push(`subgraph w${id}_${at.depth + 1} [${quoted(`${part.as}: ${part.workflow}`)}]`, ...inner, 'end')
+    } else if (stage.group === null) lines.push(...stage.steps.map(node))
+    else {
+      const inner = stage.branches.flatMap((branch, n) => boxes(branch, node, { ...at, first: 0, prefix: `${id}b${n + 1}s` }))
+      lines.push(`subgraph g${id} [${quoted(`${stage.group}, at the same time`)}]`, ...inner, 'end')
     }
     i = end
   }
   return lines
+}
+
+type IdOf = (step: StepView) => string
+const firsts = ({ branches, steps }: Stage, idOf: IdOf): string[] =>
+  branches.length === 0 ? steps.map(idOf) : branches.flatMap((branch) => firsts(branch[0]!, idOf))
+const lasts = ({ branches, steps }: Stage, idOf: IdOf): string[] =>
+  branches.length === 0 ? steps.map(idOf) : branches.flatMap((branch) => lasts(branch.at(-1)!, idOf))
+
+/** From each stage to the next, and inside of branches. */
+function arrows(stages: readonly Stage[], idOf: IdOf): string[] {
+  return stages.flatMap((stage, i) => {
+    const next = stages[i + 1]
+    const inner = stage.branches.flatMap((branch) => arrows(branch, idOf))
+    return next ? [...inner, `${lasts(stage, idOf).join(' & ')} --> ${firsts(next, idOf).join(' & ')}`] : inner
+  })
 }
 
 /** As a Mermaid flowchart, top down: rounded boxes are undone, groups run at the same time, a dashed box came from elsewhere. */
@@ -96,8 +163,11 @@ export function mermaidOf({ steps, name }: WorkflowView): string {
     return `${idOf(step)}${step.undo ? `(${label})` : `[${label}]`}${step.from === null ? '' : ':::added'}`
   }
   const stages = stagesOf(steps)
-  const flow = [['start'], ...stages.map((stage) => stage.map(idOf)), ['done']]
-  const edges = flow.slice(1).map((stage, i) => `${flow[i]!.join(' & ')} --> ${stage.join(' & ')}`)
+  const [first, last] = [stages[0], stages.at(-1)]
+  const edges =
+    first && last
+      ? [`start --> ${firsts(first, idOf).join(' & ')}`, ...arrows(stages, idOf), `${lasts(last, idOf).join(' & ')} --> done`]
+      : ['start --> done']
   const drawn = [`start([${quoted(name)}])`, ...boxes(stages, node), `done([${quoted('done')}])`, ...edges]
   const styles = steps.some(({ from }) => from !== null) ? ['classDef added stroke-dasharray: 5 5'] : []
   return ['flowchart TD', ...[...drawn, ...styles].map((line) => `  ${line}`), ''].join('\n')

@@ -2,9 +2,12 @@
 import { SkerryError } from '@skerry/contract'
 import { asFormerly } from './sub.ts'
 import {
+  type Branch,
   defineWorkflow,
+  type Element,
+  mapSteps,
   membersOf,
-  type ParallelGroup,
+  type Part,
   type Step,
   stepNames,
   stepNamesIn,
@@ -20,8 +23,6 @@ export interface StepEdit {
   place: StepPlace
   step: Step
 }
-
-type Element = Step | ParallelGroup
 
 /**
  * The workflow with these edits, in their order. What replaces a step answers for it: its output has the same schema, and later
@@ -62,28 +63,43 @@ export function asRecorded(workflow: Workflow, recorded: readonly string[]): Wor
 /** Is it the step that somebody means by that name: its own, or one from before? */
 export const isNamed = (step: Step, name: string) => [step.name, step.standsFor, step.formerly].includes(name)
 
-function edited(workflow: Workflow, steps: readonly Element[], { place, step }: StepEdit): readonly Element[] {
+const holds = (element: Element | Branch, anchor: string): boolean =>
+  element.name === anchor || membersOf(element).some((one) => isNamed(one, anchor))
+
+function edited(workflow: Workflow, steps: readonly Element[], edit: StepEdit): readonly Element[] {
+  const { place, step } = edit
   const anchor = 'before' in place ? place.before : 'after' in place ? place.after : place.replace
-  const at = steps.findIndex((element) => element.name === anchor || membersOf(element).some((one) => isNamed(one, anchor)))
+  const at = steps.findIndex((element) => holds(element, anchor))
   const element = steps[at]
   if (element === undefined) {
     const message = `step ${step.name} has no place in workflow ${workflow.name}: there is no step ${anchor}`
     throw new SkerryError('invalid-argument', message, { workflow: workflow.name, step: anchor, allowed: stepNames(workflow) })
   }
+  const inBranch = (member: Step | Branch): member is Branch =>
+    'branch' in member && member.name !== anchor && holds(member, anchor)
+  if ('parallel' in element && element.parallel.some(inBranch)) {
+    const members = element.parallel.map((member) =>
+      inBranch(member) ? { ...member, branch: edited(workflow, member.branch, edit) } : member,
+    )
+    return [...steps.slice(0, at), { ...element, parallel: members }, ...steps.slice(at + 1)]
+  }
   // What is put beside a step of a part stands in that part too, which stays in one piece.
-  const { parts } = membersOf(element)[0]!
-  const added = parts ? { ...step, parts } : step
+  const parts = sharedParts(element)
+  const added = parts.length > 0 ? { ...step, parts } : step
   if ('before' in place) return [...steps.slice(0, at), added, ...steps.slice(at)]
   if ('after' in place) return [...steps.slice(0, at + 1), added, ...steps.slice(at + 1)]
-  return [...steps.slice(0, at), replaced(element, anchor, step), ...steps.slice(at + 1)]
+  return [
+    ...steps.slice(0, at),
+    ...mapSteps([element], (one) => (isNamed(one, anchor) ? standIn(one, step) : one)),
+    ...steps.slice(at + 1),
+  ]
 }
 
-function replaced(element: Element, anchor: string, by: Step): Element {
-  if (!('parallel' in element)) return standIn(element, by)
-  return {
-    ...element,
-    parallel: element.parallel.map((one) => (isNamed(one, anchor) ? standIn(one, by) : one)),
-  }
+/** The parts that all its steps stand in, the outermost first. */
+export function sharedParts(element: Element | Branch): readonly Part[] {
+  const [first, ...others] = membersOf(element).map(({ parts = [] }) => parts)
+  const differs = first!.findIndex(({ as }, i) => others.some((parts) => parts[i]?.as !== as))
+  return differs < 0 ? first! : first!.slice(0, differs)
 }
 
 /** A step in the place of another: it answers for that one's output. */

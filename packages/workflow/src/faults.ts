@@ -1,7 +1,7 @@
 /** Faults for `prove()`: steps that fail or repeat, and a journal whose process dies at a chosen point. */
 import { SkerryError } from '@skerry/contract'
 import type { Journal } from './journal.ts'
-import type { Step, StepContext, Workflow } from './workflow.ts'
+import { mapSteps, type Step, type StepContext, type Workflow } from './workflow.ts'
 
 type Do = Step['do']
 type Undo = NonNullable<Step['undo']>
@@ -30,9 +30,7 @@ export function withFaults(workflow: Workflow, faults: StepFaults): Workflow {
   }
   return {
     ...workflow,
-    steps: workflow.steps.map((element) =>
-      'parallel' in element ? { ...element, parallel: element.parallel.map(changed) } : changed(element),
-    ),
+    steps: mapSteps(workflow.steps, changed),
     finish: faults.finish ? finish : (ctx) => workflow.finish?.(ctx) ?? {},
     fail: (ctx, error) => workflow.fail?.(ctx, error) ?? {},
   }

@@ -9,6 +9,7 @@ export function differences(want: unknown, have: unknown, limit = 8): string[] {
 }
 
 function compare(want: unknown, have: unknown, at: { path: string; found: string[] }): void {
+  if (want === have) return
   const a = parts(want)
   const b = parts(have)
   if (a === undefined || b === undefined || Array.isArray(want) !== Array.isArray(have)) {

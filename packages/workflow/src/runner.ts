@@ -7,10 +7,10 @@ import { type ErrorBody, type Progress, SkerryError } from '@skerry/contract'
 import { goBack } from './backward.ts'
 import { defaultLimits, type Engine, type Execution, Halt, type Limits, must } from './execution.ts'
 import { failureAt, failureOf, notesOf, upgradeStuckAt, withNotes } from './failure.ts'
-import { dueMembers, goForward, remaining } from './forward.ts'
+import { goForward, underWay } from './forward.ts'
 import type { JobRecord, Journal } from './journal.ts'
 import { resume } from './resume.ts'
-import { membersOf, type Workflow } from './workflow.ts'
+import type { Workflow } from './workflow.ts'
 
 export interface RunnerPorts<W = any> {
   /** By the name that a job recorded; or what finds the workflow as the job was begun, and throws why it can't be. */
@@ -140,13 +140,4 @@ function recordedFailure(execution: Execution): ErrorBody {
     throw new SkerryError('internal', `job ${job} is ${record.state} without an error in its journal`, { job })
   const failure = failureOf(record.state, record.error)
   return notesOf(failure) ? failure : withNotes(failure, { underWay: underWay(execution), attempts: 0 })
-}
-
-function underWay(execution: Execution): string[] {
-  for (const element of remaining(execution)) {
-    if (membersOf(element).every((step) => execution.outputs.has(step.name))) continue
-    const due = dueMembers(execution, element)
-    if (due.length > 0) return due.map((step) => step.name)
-  }
-  return []
 }

@@ -1,9 +1,10 @@
 /**
  * Sub-workflows: a named workflow as a part of another. Its steps stand in the other's list, each recorded under a name of its own
  * (`<part>-<step>`), so a job goes through them, stops in their middle, goes on there and undoes them in reverse like any others.
+ * As a member of a parallel group a part is a `branch`.
  */
 import { SkerryError } from '@skerry/contract'
-import { type ParallelGroup, type Step, type StepContext, stepsOf, type Workflow } from './workflow.ts'
+import { type Element, mapSteps, type Part, type Step, type StepContext, stepsOf, type Workflow } from './workflow.ts'
 
 export interface Use<I, J, W> {
   /** Name of the part, by the rules of a step's name. Its steps are recorded as `<as>-<step>`. */
@@ -12,6 +13,8 @@ export interface Use<I, J, W> {
   input?(ctx: StepContext<I, W>): J
   /** false: the whole part is skipped. See `Step.when`. */
   when?(ctx: StepContext<I, W>): boolean
+  /** As `Step.needs`, of the part as a whole: names of steps, or of other parts. Absent: all that stand before it. */
+  needs?: readonly string[]
   /** Jobs from before it was a part have recorded its steps under their own names; they are carried on under these. */
   formerly?: boolean
 }
@@ -20,7 +23,7 @@ export interface Use<I, J, W> {
  * The steps of `sub` as a part of another workflow, to be spread into its `steps`. They see the outputs of their own part only, under
  * the names that they have in it; what comes from elsewhere comes in by `use.input`. Throws `internal` where `sub` ends jobs of its own.
  */
-export function subWorkflow<I, J, W>(sub: Workflow<J, W>, use: Use<I, J, W>): (Step<I, W> | ParallelGroup<I, W>)[] {
+export function subWorkflow<I, J, W>(sub: Workflow<J, W>, use: Use<I, J, W>): Element<I, W>[] {
   if (sub.finish || sub.fail)
     throw new SkerryError('internal', `workflow ${sub.name} can't be a part of another: it has an end of its own`)
   const own = stepsOf(sub).flatMap(({ name, standsFor }) => (standsFor === undefined ? [name] : [name, standsFor]))
@@ -30,6 +33,7 @@ export function subWorkflow<I, J, W>(sub: Workflow<J, W>, use: Use<I, J, W>): (S
     input: use.input ? checkedInput(sub, use.input(ctx)) : (ctx.input as unknown as J),
     outputs: Object.fromEntries(own.flatMap((name) => (nameOf(name) in ctx.outputs ? [[name, ctx.outputs[nameOf(name)]]] : []))),
   })
+  const whole: Part = { as: use.as, workflow: sub.name, ...(use.needs ? { needs: use.needs } : {}) }
   const part = (step: Step<J, W>): Step<I, W> => {
     const { when, undo, needs, standsFor, ...rest } = step
     return {
@@ -43,12 +47,10 @@ export function subWorkflow<I, J, W>(sub: Workflow<J, W>, use: Use<I, J, W>): (S
       ...(needs ? { needs: needs.map(nameOf) } : {}),
       ...(standsFor === undefined ? {} : { standsFor: nameOf(standsFor) }),
       ...(use.formerly ? { formerly: step.formerly ?? step.name } : {}),
-      parts: [{ as: use.as, workflow: sub.name }, ...(step.parts ?? [])],
+      parts: [whole, ...(step.parts ?? [])],
     } as Step<I, W>
   }
-  return sub.steps.map((element) =>
-    'parallel' in element ? { name: nameOf(element.name), parallel: element.parallel.map(part) } : part(element),
-  )
+  return mapSteps(sub.steps, part, nameOf)
 }
 
 function checkedInput<J, W>(sub: Workflow<J, W>, given: unknown): J {
@@ -63,8 +65,5 @@ export function asFormerly(workflow: Workflow, recorded: ReadonlySet<string>): W
     step.formerly !== undefined && step.standsFor === undefined && !recorded.has(step.name) && recorded.has(step.formerly)
       ? { ...step, name: step.formerly, standsFor: step.name }
       : step
-  const steps = workflow.steps.map((element) =>
-    'parallel' in element ? { ...element, parallel: element.parallel.map(former) } : former(element),
-  )
-  return { ...workflow, steps }
+  return { ...workflow, steps: mapSteps(workflow.steps, former) }
 }

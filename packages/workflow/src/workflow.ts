@@ -5,6 +5,7 @@ import type { Change, ErrorBody, Progress, Row } from '@skerry/contract'
 import { SkerryError } from '@skerry/contract'
 import type { z } from 'zod'
 import type { Declaration } from './declaration.ts'
+import type { Definition } from './definition.ts'
 
 export interface StepContext<I = any, W = any> {
   readonly job: string
@@ -71,12 +72,22 @@ export interface Step<I = any, W = any> {
 export interface Part {
   as: string
   workflow: string
+  /** As `Step.needs`, of the part as a whole. */
+  needs?: readonly string[]
 }
 
 export interface ParallelGroup<I = any, W = any> {
   name: string
-  parallel: readonly Step<I, W>[]
+  parallel: readonly (Step<I, W> | Branch<I, W>)[]
 }
+
+/** Of a group, what runs one after another beside its other members: a sub-workflow, for example. */
+export interface Branch<I = any, W = any> {
+  name: string
+  branch: readonly Element<I, W>[]
+}
+
+export type Element<I = any, W = any> = Step<I, W> | ParallelGroup<I, W>
 
 export interface Workflow<I = any, W = any> {
   /** `<noun>.<verb>` */
@@ -84,28 +95,52 @@ export interface Workflow<I = any, W = any> {
   /** Raised when steps change, for people to see. Whether a job may go on is decided step by step (`stepRecords`). */
   version: number
   input: z.ZodType<I>
-  steps: readonly (Step<I, W> | ParallelGroup<I, W>)[]
+  steps: readonly Element<I, W>[]
   /** The declaration that it was put together by. Jobs record it. */
-  declared?: Declaration
+  declared?: Declaration | Definition
   /** Committed with the end of the job: finishing is the same commit as the effect. A failure here undoes the job. */
   finish?(ctx: EndContext<I, W>): Maybe<{ change?: Change; result?: Row }>
   /** Committed with the failure of the job, after all undo: sets back what the acceptance of the call had set. */
   fail?(ctx: EndContext<I, W>, error: ErrorBody): Maybe<{ change?: Change }>
 }
 
-/** Steps that run at the same time, each journaled by itself. When one fails, the others are awaited, then all are undone. */
-export function parallel<I, W>(name: string, steps: readonly Step<I, W>[]): ParallelGroup<I, W> {
-  return { name, parallel: steps }
+/**
+ * Steps that run at the same time, each journaled by itself. When one fails, the others are awaited, branches between two of their
+ * steps, then all are undone.
+ */
+export function parallel<I, W>(name: string, members: readonly (Step<I, W> | Branch<I, W>)[]): ParallelGroup<I, W> {
+  return { name, parallel: members }
 }
 
-/** The steps of one element of a workflow: those of a group, or the step itself. */
-export function membersOf<I, W>(element: Step<I, W> | ParallelGroup<I, W>): readonly Step<I, W>[] {
-  return 'parallel' in element ? element.parallel : [element]
+/** A member of a group that is a sequence: `branch('network', subWorkflow(vmNetwork, { as: 'network' }))`. */
+export function branch<I, W>(name: string, elements: readonly Element<I, W>[]): Branch<I, W> {
+  return { name, branch: elements }
+}
+
+/** Every step of an element or branch of a workflow, in order. */
+export function membersOf<I, W>(element: Element<I, W> | Branch<I, W>): readonly Step<I, W>[] {
+  if ('parallel' in element) return element.parallel.flatMap((member) => membersOf(member))
+  return 'branch' in element ? element.branch.flatMap((inner) => membersOf(inner)) : [element]
 }
 
 /** Every step in order, groups flattened. */
 export function stepsOf<I, W>(workflow: Workflow<I, W>): Step<I, W>[] {
   return workflow.steps.flatMap((element) => membersOf(element))
+}
+
+/** The same shape with other steps; `rename`: what groups and branches are called. */
+export function mapSteps<I, J, V, W>(
+  elements: readonly Element<I, V>[],
+  change: (step: Step<I, V>) => Step<J, W>,
+  rename: (name: string) => string = (name) => name,
+): Element<J, W>[] {
+  return elements.map((element) => {
+    if (!('parallel' in element)) return change(element)
+    const members = element.parallel.map((member) =>
+      'branch' in member ? { name: rename(member.name), branch: mapSteps(member.branch, change, rename) } : change(member),
+    )
+    return { name: rename(element.name), parallel: members }
+  })
 }
 
 export function stepNames(workflow: Workflow): string[] {
@@ -125,13 +160,28 @@ export const stepNamesIn = (records: readonly string[]): string[] => records.map
 
 const STEP_NAME = /^[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*$/
 
+/** Name of a group or branch without any step. */
+function emptyIn(elements: readonly Element[]): string | undefined {
+  for (const element of elements) {
+    if (!('parallel' in element)) continue
+    if (element.parallel.length === 0) return element.name
+    for (const member of element.parallel) {
+      if (!('branch' in member)) continue
+      const empty = member.branch.length === 0 ? member.name : emptyIn(member.branch)
+      if (empty !== undefined) return empty
+    }
+  }
+  return undefined
+}
+
 /** Checks a workflow and returns it. Throws `internal` (a defect of its author) when a name repeats or an undo is missing. */
 export function defineWorkflow<I, W>(workflow: Workflow<I, W>): Workflow<I, W> {
   const bad = (why: string) => new SkerryError('internal', `workflow ${workflow.name} is not well formed: ${why}`)
   if (workflow.name === '') throw bad('it has no name')
   if (!Number.isInteger(workflow.version) || workflow.version < 1) throw bad('its version must be a positive integer')
   const names = new Set<string>()
-  for (const element of workflow.steps) if (membersOf(element).length === 0) throw bad(`group ${element.name} is empty`)
+  const empty = emptyIn(workflow.steps)
+  if (empty !== undefined) throw bad(`group ${empty} is empty`)
   for (const step of stepsOf(workflow)) {
     if (!STEP_NAME.test(step.name) || step.name.length > 64) throw bad(`'${step.name}' is no name of a step`)
     for (const name of new Set([step.name, step.standsFor ?? step.name])) {

@@ -38,7 +38,7 @@ function toy(): Workflow<ToyInput, ToyWorld> {
   const part = subWorkflow(sub, { as: 'wires' }).slice(1)
   const look = { ...step('look'), do: () => ({ output: 1 }), needs: ['label'] }
   const steps = [reserve!, address!, devices!, ...part, wire as never, { ...look, undo: () => {} } as never, define!, announce!]
-  return defineWorkflow({ ...base, steps })
+  return defineWorkflow<ToyInput, ToyWorld>({ ...base, steps })
 }
 const order = ['reserve', 'address', { parallel: 'devices', steps: ['disk', 'tap'] }, { use: 'vm.wires' }]
 const whole = [...order, 'label', 'look', 'define', 'announce'] as Declaration['steps']

@@ -6,6 +6,7 @@ import {
   asBegun,
   createRunner,
   defineWorkflow,
+  mapSteps,
   mermaidOf,
   parallel,
   prove,
@@ -105,7 +106,7 @@ describe('a sub-workflow', () => {
     const bad = wired()
     const steps = bad.steps.map((element) =>
       'parallel' in element && element.name === 'net-both'
-        ? { ...element, parallel: element.parallel.map(({ undo: _, ...rest }) => ({ ...rest, noUndo: 'who would look' })) }
+        ? mapSteps([element], ({ undo: _, ...rest }) => ({ ...rest, noUndo: 'who would look' }))[0]!
         : element,
     )
     await expect(prove({ ...bad, steps }, madeWorld)).rejects.toThrow('tap of v1')

@@ -100,6 +100,7 @@ execFileSync('scripts/build', [], { cwd: root, stdio: ['ignore', 'ignore', 'inhe
 
 // What is running ends with the process, last begun first; what it keeps goes after it.
 for (const [signal, code] of [
+  ['SIGHUP', 129],
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)
@@ -110,7 +111,7 @@ const voided: string[] = []
 for (const name of names) {
   console.error(`== ${name}`)
   const dir = await mkdtemp(join(tmpdir(), 'skerry-bench-'))
-  const remove = () => values.keep || rmSync(dir, { recursive: true, force: true })
+  const remove = () => values.keep || rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 })
   process.once('exit', remove)
   try {
     const found = await benches[name]!(dir)

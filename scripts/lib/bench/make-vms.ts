@@ -1,5 +1,5 @@
 /** Makes VMs on a simulated site, as many at once as are asked for; each call waits until its VM runs. */
-import type { Site } from './site.ts'
+import { PARTS, type Site } from './site.ts'
 import { Connection } from './wire.ts'
 
 export interface Made {
@@ -14,10 +14,15 @@ export interface Making {
   inFlight: number
   /** one after the other; default: the demo's */
   l3s?: readonly string[]
+  /** told at each tenth, where it is given: how fast it went, and what it cost, since the one before */
+  say?(text: string): void
 }
 
 /** From the first call to the last VM that runs. Throws what the first call that failed was answered. */
-export async function makeVms(site: Pick<Site, 'client' | 'port' | 'session'>, { count, inFlight, l3s }: Making): Promise<Made> {
+export async function makeVms(
+  site: Pick<Site, 'client' | 'port' | 'session' | 'cpuMs'>,
+  { count, inFlight, l3s, say }: Making,
+): Promise<Made> {
   const { client, port, session } = site
   const uuidOf = async (resource: string, name: string) => String((await client.get(resource, name))['uuid'])
   const params = {
@@ -29,6 +34,8 @@ export async function makeVms(site: Pick<Site, 'client' | 'port' | 'session'>, {
   const vms: Made['vms'] = []
   const before = Number((await client.query('vmInstance', { count: true }))['total'] ?? 0)
   let next = before
+  const tenth = Math.ceil(count / 10)
+  const lap = laps(site, vms, tenth)
   const worker = async () => {
     const connection = await Connection.open(port)
     try {
@@ -39,6 +46,7 @@ export async function makeVms(site: Pick<Site, 'client' | 'port' | 'session'>, {
         if (status !== 201) throw new Error(`a VM was answered ${status}: ${answer.toString('utf8', 0, 500)}`)
         const { uuid, name } = (JSON.parse(answer.toString('utf8')) as { inventory: { uuid: string; name: string } }).inventory
         vms.push({ uuid, name })
+        if (say && vms.length % tenth === 0) say(lap())
       }
     } finally {
       connection.close()
@@ -47,4 +55,16 @@ export async function makeVms(site: Pick<Site, 'client' | 'port' | 'session'>, {
   const began = performance.now()
   await Promise.all(Array.from({ length: inFlight }, worker))
   return { seconds: (performance.now() - began) / 1000, vms }
+}
+
+/** One line for each `step` VMs. */
+function laps({ cpuMs }: Pick<Site, 'cpuMs'>, vms: Made['vms'], step: number): () => string {
+  let last = { at: performance.now(), cpu: cpuMs() }
+  return () => {
+    const now = { at: performance.now(), cpu: cpuMs() }
+    const rate = (step * 1000) / (now.at - last.at)
+    const cost = PARTS.map((part) => `${part} ${(((now.cpu[part] - last.cpu[part]) * 1000) / step).toFixed(0)}`)
+    last = now
+    return `${vms.length} VMs, ${rate.toFixed(0)} a second, µs CPU a VM: ${cost.join(', ')}`
+  }
 }

@@ -2,7 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { openSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+
+export { freePort } from '../../../packages/testkit/src/free-port.ts'
 
 /** The server under test has a core of its own; load generator and nats-server share the other. */
 export const SERVER_CORE = '0'
@@ -75,15 +76,6 @@ export async function ask<T>(child: ChildProcess, message: object): Promise<T> {
   })
   child.send(message)
   return answered
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Polls a URL until it answers 2xx. Gives the milliseconds that took. */

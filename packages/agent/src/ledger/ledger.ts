@@ -10,6 +10,7 @@ import { CheckedFile, type Damage, documentNames, type LedgerFiles } from './che
 import { DigestLines } from './digest-lines.ts'
 import { advance, generationOf, type LedgerEntry, ledgerEntry, staleEpoch } from './entry.ts'
 import { Fences } from './fences.ts'
+import { ledgerId } from './identity.ts'
 import { Receipts } from './receipts.ts'
 
 /** How long a tombstone that was carried out is kept, so that a late older document is still refused. */
@@ -30,6 +31,8 @@ export interface LedgerPorts {
   clock: Clock
   /** how long a tombstone is kept that was carried out; default a week */
   goneKeptMs?: number
+  /** 32 hex digits. Without it nothing is noted where the ledger has no id: for those who only look. */
+  newId?(): string
 }
 
 /** Reads the ledger, or begins an empty one. Damaged documents are named in `damaged` and count as unknown. */
@@ -43,10 +46,13 @@ export class Ledger implements DesiredSource {
   readonly receipts: Receipts
   /** What could not be read when it was opened. */
   readonly damaged: Damage[] = []
+  /** Another one after it was wiped. */
+  id: string | undefined
   readonly #files: LedgerFiles
   readonly #dir: string
   readonly #clock: Clock
   readonly #goneKeptMs: number
+  readonly #newId: LedgerPorts['newId']
   readonly #index = new Map<string, Map<string, LedgerEntry>>()
   readonly #batches: Batches
   readonly #fences: Fences
@@ -54,8 +60,9 @@ export class Ledger implements DesiredSource {
   /** Writes are one after another. */
   #tail: Promise<unknown> = Promise.resolve()
 
-  constructor({ dir, files, clock, goneKeptMs = GONE_KEPT_MS }: LedgerPorts) {
+  constructor({ dir, files, clock, newId, goneKeptMs = GONE_KEPT_MS }: LedgerPorts) {
     this.#goneKeptMs = goneKeptMs
+    this.#newId = newId
     this.#files = files
     this.#dir = dir
     this.#clock = clock
@@ -67,6 +74,7 @@ export class Ledger implements DesiredSource {
   async load(): Promise<void> {
     const desired = `${this.#dir}/desired`
     await this.#files.makeDir(desired, 0o700)
+    if (this.#newId) this.id = await ledgerId(this.#files, this.#dir, this.#newId)
     for (const noun of (await this.#files.list(desired)) ?? []) {
       const names = await documentNames(this.#files, `${desired}/${noun}`)
       await inParallel(names, (uuid) => this.#loadOne(noun, uuid))

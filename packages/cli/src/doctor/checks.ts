@@ -96,6 +96,7 @@ const wanted: Record<string, { least: string; package: string }> = {
   qemu: { least: '7.0', package: 'qemu-system-x86' },
   libvirtd: { least: '8.0', package: 'libvirt-daemon-system' },
   dnsmasq: { least: '2.80', package: 'dnsmasq-base' },
+  lighttpd: { least: '1.4.53', package: 'lighttpd' },
   nft: { least: '1.0.0', package: 'nftables' },
   'nats-server': { least: '2.9.0', package: 'nats-server' },
 }

@@ -80,6 +80,7 @@ const programs: Record<string, [string, string[]]> = {
   qemu: ['qemu-system-x86_64', ['--version']],
   libvirtd: ['libvirtd', ['--version']],
   dnsmasq: ['dnsmasq', ['--version']],
+  lighttpd: ['lighttpd', ['-v']],
   nft: ['nft', ['--version']],
   'nats-server': ['nats-server', ['--version']],
 }

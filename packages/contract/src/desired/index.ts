@@ -1,9 +1,11 @@
 import type { z } from 'zod'
 import type { AgentKind } from '../resources/agent.ts'
+import { balancer } from './balancer.ts'
+import { ipsec } from './ipsec.ts'
 import { bridge, vm } from './kvm.ts'
 import { nicSecurity, securityGroup, securityMembers } from './security.ts'
 import { iso, pool, volume } from './storage.ts'
-import { lease, router, vip } from './vrouter.ts'
+import { lease, metadata, router, routes, vip } from './vrouter.ts'
 
 interface NounDef {
   noun: string
@@ -15,10 +17,12 @@ export const nouns: Record<AgentKind, readonly NounDef[]> = {
   // A guest's card is guarded before it is plugged in.
   kvm: [bridge, securityMembers, securityGroup, nicSecurity, vm],
   storage: [pool, iso, volume],
-  vrouter: [router, lease, vip],
+  vrouter: [router, lease, metadata, vip, routes, balancer, ipsec],
 }
 
+export * as balancerDesired from './balancer.ts'
 export * from './document.ts'
+export * as ipsecDesired from './ipsec.ts'
 export * as kvmDesired from './kvm.ts'
 export * from './naming.ts'
 export * as kvmSecurity from './security.ts'

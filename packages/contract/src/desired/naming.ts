@@ -17,12 +17,20 @@ export const tapName = (nicUuid: string) => `${TAP}${nicUuid.slice(0, 11)}`
 export const isTap = (name: string | null): name is string => name?.startsWith(TAP) === true
 /** Network namespace of a router. */
 export const routerNetns = (l3NetworkUuid: string) => `skerry-${l3NetworkUuid}`
+/**
+ * What serves an L3 network on each host of its guests (provider Flat) is a router too, under a uuid of its own, because the network may
+ * have a router besides: each digit of the network's uuid, from 15 down. Twice is the network again.
+ */
+export const flatRouter = (l3NetworkUuid: string) =>
+  l3NetworkUuid.replace(/[0-9a-f]/g, (digit) => (15 - Number.parseInt(digit, 16)).toString(16))
 /** veth between a bridge and its router: the bridge's end. */
 export const routerPort = (l3NetworkUuid: string) => `skrp${l3NetworkUuid.slice(0, 11)}`
 /** veth between a router and its host: the host's end. */
 export const routerUplink = (l3NetworkUuid: string) => `skup${l3NetworkUuid.slice(0, 11)}`
 /** veth between the bridge of a public network and a router: the bridge's end. Of both uuids, because a router may have several. */
 export const routerLeg = (routerUuid: string, publicL3Uuid: string) => `sklg${routerUuid.slice(0, 6)}${publicL3Uuid.slice(0, 5)}`
+/** The router's end of the veth to one of several networks of its own. */
+export const lanName = (l3NetworkUuid: string) => `lan${l3NetworkUuid.slice(0, 12)}`
 /** The router's end. */
 export const legName = (publicL3Uuid: string) => `pub${publicL3Uuid.slice(0, 12)}`
 /** libvirt domain name: readable, unique; the uuid is the identity. */

@@ -45,8 +45,12 @@ const without =
 /** By noun. A noun that has only ever had one schema needs none. */
 export const documentCasts: DocumentCasts = {
   bridge: { up: { 1: (spec) => spec }, down: { 2: without('vlan', 'vxlan') } },
-  router: { up: { 1: (spec) => spec }, down: { 2: without('hostRoutes', 'v6', 'dns6') } },
+  router: {
+    up: { 1: (spec) => spec, 2: (spec) => spec },
+    down: { 3: without('networks', 'flat'), 2: without('hostRoutes', 'v6', 'dns6') },
+  },
   lease: { up: { 1: (spec) => spec }, down: { 2: without('ip6') } },
+  vip: { up: { 1: (spec) => spec }, down: { 2: without('own', 'flat') } },
   volume: { up: { 1: (spec) => spec }, down: { 2: ofOneFile } },
   // A guest whose agent ignored its seed would come up without its keys.
   vm: {

@@ -26,6 +26,8 @@ export const agent = defineResource({
     sealKey: z.string(),
     /** noun → the highest document schema that it reads, as it said last; absent: 1 of each */
     schemas: z.record(z.string(), z.number().int()).nullable().optional(),
+    /** which ledger it has, as it said last: what is sent to it is meant for this one */
+    ledger: uuid.nullable().optional(),
   },
   edges: { host: { to: 'host', via: 'hostUuid', kind: 'parent', onDelete: 'detach', inverse: 'agents' } },
   indexes: ['kind', 'hostUuid', 'managementIp', 'status', 'machineId'],

@@ -1,5 +1,6 @@
 /** Every resource, in the order in which documents and menus show them. */
 import type { Api, Resource } from '../resource.ts'
+import { accessControlList, accessControlListEntry } from './access-control-list.ts'
 import { accessControlRule } from './access-control-rule.ts'
 import { accessKey } from './access-key.ts'
 import { account, session } from './account.ts'
@@ -7,6 +8,7 @@ import { accountResourceRef } from './account-resource-ref.ts'
 import { affinityGroup, affinityGroupUsage } from './affinity-group.ts'
 import { agent } from './agent.ts'
 import { backupStorage, imageStoreBackupStorage, sftpBackupStorage } from './backup-storage.ts'
+import { certificate, loadBalancerListenerCertificateRef } from './certificate.ts'
 import { cluster } from './cluster.ts'
 import { globalConfig, resourceConfig } from './config.ts'
 import { globalConfigTemplate, templateConfig } from './config-template.ts'
@@ -18,11 +20,19 @@ import { host } from './host.ts'
 import { image, imageCache } from './image.ts'
 import { instanceOffering } from './instance-offering.ts'
 import { ipRange } from './ip-range.ts'
+import { ipsecConnection } from './ipsec-connection.ts'
 import { job, jobStep } from './job.ts'
 import { keyRotation } from './key-rotation.ts'
 import { l2Network, l2VlanNetwork, usedVlan } from './l2-network.ts'
 import { l3Network, routerUplink } from './l3-network.ts'
 import { networkServiceL3NetworkRef } from './l3-network-service-ref.ts'
+import { loadBalancer, loadBalancerListener, loadBalancerListenerACLRef, loadBalancerListenerVmNicRef } from './load-balancer.ts'
+import {
+  loadBalancerListenerServerGroupRef,
+  loadBalancerServerGroup,
+  loadBalancerServerGroupServerIp,
+  loadBalancerServerGroupVmNicRef,
+} from './load-balancer-server-group.ts'
 import { localStorageHost } from './local-storage-host.ts'
 import { longJob } from './long-job.ts'
 import { managementNode } from './management-node.ts'
@@ -40,6 +50,7 @@ import { schedulerJob, schedulerJobHistory, schedulerTrigger } from './scheduler
 import { schedulerJobGroup } from './scheduler-group.ts'
 import { securityGroup, securityGroupRule, vmNicSecurityGroupRef, vmNicSecurityPolicy } from './security-group.ts'
 import { sharedResource } from './shared-resource.ts'
+import { siteWorkflow } from './site-workflow.ts'
 import { sshKeyPair, sshPrivateKeyPair } from './ssh-key-pair.ts'
 import { systemTag, tag, tagPattern, userTag } from './tag.ts'
 import { tunnel } from './tunnel.ts'
@@ -47,6 +58,7 @@ import { usedIp } from './used-ip.ts'
 import { user } from './user.ts'
 import { userGroup } from './user-group.ts'
 import { vip } from './vip.ts'
+import { virtualRouterOffering } from './virtual-router-offering.ts'
 import { vmCdRom } from './vm-cd-rom.ts'
 import { vmInstance } from './vm-instance.ts'
 import { usedMac, vmNic } from './vm-nic.ts'
@@ -59,6 +71,8 @@ import {
 import { vmSchedulingRule } from './vm-scheduling-rule.ts'
 import { volume } from './volume.ts'
 import { volumeSnapshot, volumeSnapshotTree } from './volume-snapshot.ts'
+import { vpcRouter, vpcRouterNic } from './vpc-router.ts'
+import { vRouterRouteEntry, vRouterRouteTable, vRouterRouteTableRef } from './vrouter-route-table.ts'
 import { l2VxlanNetwork, l2VxlanNetworkPool, remoteVtep, usedVni, vniRange, vtep } from './vxlan.ts'
 import { webhook } from './webhook.ts'
 import { zone } from './zone.ts'
@@ -97,9 +111,28 @@ export const resources = {
   vmCdRom,
   vmNic,
   usedMac,
+  virtualRouterOffering,
+  vpcRouter,
+  vpcRouterNic,
+  vRouterRouteTable,
+  vRouterRouteEntry,
+  vRouterRouteTableRef,
   vip,
   eip,
   portForwardingRule,
+  loadBalancer,
+  loadBalancerListener,
+  loadBalancerListenerVmNicRef,
+  loadBalancerListenerACLRef,
+  loadBalancerListenerCertificateRef,
+  loadBalancerListenerServerGroupRef,
+  loadBalancerServerGroup,
+  loadBalancerServerGroupVmNicRef,
+  loadBalancerServerGroupServerIp,
+  certificate,
+  accessControlList,
+  accessControlListEntry,
+  ipsecConnection,
   volume,
   volumeSnapshot,
   volumeSnapshotTree,
@@ -137,6 +170,7 @@ export const resources = {
   keyRotation,
   managementNode,
   plugin,
+  siteWorkflow,
   sshKeyPair,
   sshPrivateKeyPair,
   schedulerJob,
@@ -171,6 +205,7 @@ export * from './agent.ts'
 export * from './allocators.ts'
 export { IMAGE_STORE, SFTP } from './backup-storage.ts'
 export { isUpload } from './image.ts'
+export { ipsecDefaults } from './ipsec-connection.ts'
 export { kinds } from './kinds.ts'
 export { NO_VLAN, VLAN, VXLAN, VXLAN_POOL, VXLAN_PORT } from './l2-fields.ts'
 export { networkServiceType } from './l3-network.ts'

@@ -43,7 +43,16 @@ export const instanceOffering = defineResource({
     }),
     query('QueryInstanceOffering', '/instance-offerings', 'instanceOffering'),
     update('UpdateInstanceOffering', '/instance-offerings/{uuid}/actions', 'instanceOffering'),
-    changeState('ChangeInstanceOfferingState', '/instance-offerings/{uuid}/actions', 'instanceOffering', ['enable', 'disable']),
-    remove('DeleteInstanceOffering', '/instance-offerings/{uuid}', 'instanceOffering'),
+    {
+      ...changeState('ChangeInstanceOfferingState', '/instance-offerings/{uuid}/actions', 'instanceOffering', [
+        'enable',
+        'disable',
+      ]),
+      otherwise: { of: 'virtualRouterOffering', workflow: 'resource.changeState' },
+    },
+    {
+      ...remove('DeleteInstanceOffering', '/instance-offerings/{uuid}', 'instanceOffering'),
+      otherwise: { of: 'virtualRouterOffering', workflow: 'resource.delete' },
+    },
   ],
 })

@@ -6,7 +6,16 @@ import { freeIps } from './free-ips.ts'
 import { l3NetworkTypes } from './kinds.ts'
 import { l3Settings } from './l3-settings.ts'
 
-export const networkServiceType = z.enum(['DHCP', 'DNS', 'SNAT', 'Eip', 'PortForwarding'])
+export const networkServiceType = z.enum([
+  'DHCP',
+  'DNS',
+  'SNAT',
+  'Eip',
+  'PortForwarding',
+  'LoadBalancer',
+  'Userdata',
+  'HostRoute',
+])
 const serviceRef = z.object({ l3NetworkUuid: uuid, networkServiceProviderUuid: uuid, networkServiceType })
 const serviceMap = z.record(uuid, z.array(networkServiceType))
 const hostRoute = z.object({ l3NetworkUuid: uuid, prefix: cidr4, nexthop: ipv4 })
@@ -51,14 +60,17 @@ export const l3Network = defineResource({
     /** vrouter agent that serves this network, and the number of its uplink subnet on that host */
     routerAgentUuid: uuid.nullable(),
     routerUplink: z.number().int().nullable(),
+    /** its router, of a VPC network that has one; it stays where `routerAgentUuid` says */
+    vpcRouterUuid: uuid.nullable().optional(),
   },
-  hidden: ['mtu', 'routerAgentUuid', 'routerUplink'],
+  hidden: ['mtu', 'routerAgentUuid', 'routerUplink', 'vpcRouterUuid'],
   states: enabledDisabled,
   edges: {
     l2Network: { to: 'l2Network', via: 'l2NetworkUuid', kind: 'parent', onDelete: 'cascade', inverse: 'l3Networks' },
     zone: { to: 'zone', via: 'zoneUuid', kind: 'friend', inverse: 'l3Networks' },
+    vpcRouter: { to: 'vpcRouter', via: 'vpcRouterUuid', kind: 'parent', onDelete: 'detach', inverse: 'vpcNetworks' },
   },
-  indexes: ['name', 'state', 'zoneUuid', 'l2NetworkUuid', 'routerAgentUuid'],
+  indexes: ['name', 'state', 'zoneUuid', 'l2NetworkUuid', 'routerAgentUuid', 'vpcRouterUuid'],
   columns: ['name', 'uuid', 'category', 'state', 'dnsDomain'],
   apis: [
     l3NetworkTypes,
@@ -68,7 +80,7 @@ export const l3Network = defineResource({
       summary: 'Create an IP network',
       params: {
         l2NetworkUuid: uuid,
-        type: z.enum(['L3BasicNetwork']).optional(),
+        type: z.enum(['L3BasicNetwork', 'L3VpcNetwork']).optional(),
         category: category.optional(),
         ipVersion: z.literal(4).optional(),
         system: z.boolean().optional(),

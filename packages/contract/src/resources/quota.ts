@@ -21,6 +21,8 @@ export const defaultQuotas = {
   'vip.num': 20,
   'eip.num': 20,
   'portForwarding.num': 20,
+  'loadBalancer.num': 20,
+  'listener.num': 20,
 } as const
 export type QuotaName = keyof typeof defaultQuotas
 export const quotaNames = Object.keys(defaultQuotas) as [QuotaName, ...QuotaName[]]

@@ -210,6 +210,22 @@ export const systemTagPatterns: Readonly<Record<string, readonly string[]>> = {
   volumeSnapshot: ['CreatedBySystem', 'backingTo::{VolumeUuid}::volume', 'backingTo::{imageUuid}::image'],
   volumeSnapshotGroup: ['CreatedBySystem'],
   longJob: ['uploadImage::{imageId}'],
+  loadBalancerListener: [
+    'healthyThreshold::{healthyThreshold}',
+    'healthCheckInterval::{healthCheckInterval}',
+    'healthCheckTarget::{healthCheckTarget}',
+    'healthCheckTimeout::{healthCheckTimeout}',
+    'healthCheckParameter::{healthCheckParameter}',
+    'unhealthyThreshold::{unhealthyThreshold}',
+    'connectionIdleTimeout::{connectionIdleTimeout}',
+    'maxConnection::{maxConnection}',
+    'balancerAlgorithm::{balancerAlgorithm}',
+    'sessionPersistence::{sessionPersistence}',
+    'sessionIdleTimeout::{sessionIdleTimeout}',
+    'cookieName::{cookieName}',
+    'accessControlStatus::{accessControlStatus}',
+    'httpMode::{httpMode}',
+  ],
 }
 
 /**

@@ -7,7 +7,7 @@ const protocol = z.enum(['TCP', 'UDP'])
 const limit = z.number().int().min(1).max(65_535).optional()
 const start = z.number().int().min(0).max(65_535).optional()
 /** What a VIP can be used for; which of them it is, its first use decides. */
-export const vipUse = z.enum(['Eip', 'PortForwarding'])
+export const vipUse = z.enum(['Eip', 'PortForwarding', 'LoadBalancer', 'IPsec'])
 
 /** An address of a network, usually a public one, under which guests of another network are reached (zstack-core §2.16). */
 export const vip = defineResource({
@@ -26,7 +26,7 @@ export const vip = defineResource({
     prefixLen: z.number().int(),
     serviceProvider: z.string().nullable(),
     peerL3NetworkUuids: z.array(uuid),
-    /** EIPs and rules of port forwarding, attached or not; `uuid` is theirs */
+    /** EIPs, rules of port forwarding and IPsec connections, attached or not; `uuid` is theirs */
     servicesRefs: z.array(z.object({ uuid, serviceType: vipUse, vipUuid: uuid, createDate: time, lastOpDate: time })),
     useFor: vipUse.nullable(),
     system: z.boolean(),

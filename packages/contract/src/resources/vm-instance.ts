@@ -5,6 +5,7 @@ import { bytes, line, name, text, time, uuid } from '../scalars.ts'
 import { deleteVmStaticIp, setVmStaticIp } from './nic-writes.ts'
 import { getVmTask } from './task-details.ts'
 import { candidatesForCreating, candidatesForStarting, storagesForCreating, usableTogether } from './vm-candidates.ts'
+import * as power from './vm-power.ts'
 import * as reads from './vm-reads.ts'
 import { vmStates } from './vm-states.ts'
 import * as writes from './vm-writes.ts'
@@ -154,29 +155,9 @@ export const vmInstance = defineResource({
         guestOsType: line(255).optional(),
       },
     }),
-    action('StartVmInstance', '/vm-instances/{uuid}/actions', {
-      of: 'vmInstance',
-      workflow: 'vm.start',
-      verb: 'start',
-      summary: 'Start a VM instance',
-      allowed: ['Created', 'Stopped', 'Running', 'Crashed'],
-      params: { clusterUuid: uuid.optional(), hostUuid: uuid.optional() },
-    }),
-    action('StopVmInstance', '/vm-instances/{uuid}/actions', {
-      of: 'vmInstance',
-      workflow: 'vm.stop',
-      verb: 'stop',
-      summary: 'Stop a VM instance (grace: ask the guest; cold: cut its power)',
-      allowed: ['Running', 'Stopped', 'Unknown', 'Crashed', 'NoState', 'Paused'],
-      params: { type: z.enum(['grace', 'cold']).optional(), stopHA: z.enum(['true']).optional() },
-    }),
-    action('RebootVmInstance', '/vm-instances/{uuid}/actions', {
-      of: 'vmInstance',
-      workflow: 'vm.reboot',
-      verb: 'reboot',
-      summary: 'Restart a VM instance',
-      allowed: ['Running', 'Crashed', 'NoState'],
-    }),
+    power.startVmInstance,
+    power.stopVmInstance,
+    power.rebootVmInstance,
     action('PauseVmInstance', '/vm-instances/{uuid}/actions', {
       of: 'vmInstance',
       workflow: 'vm.pause',
@@ -206,26 +187,29 @@ export const vmInstance = defineResource({
       allowed: ['Destroyed'],
       result: { kind: 'empty' },
     }),
-    remove('DestroyVmInstance', '/vm-instances/{uuid}', 'vmInstance', {
-      workflow: 'vm.destroy',
-      verb: 'destroy',
-      summary: 'Stop a VM instance and mark it for removal (recover brings it back)',
-      allowed: [
-        'Created',
-        'Running',
-        'Stopped',
-        'Unknown',
-        'Crashed',
-        'Starting',
-        'Stopping',
-        'Rebooting',
-        'Paused',
-        'Pausing',
-        'Resuming',
-        'NoState',
-        'Destroying',
-      ],
-    }),
+    {
+      ...remove('DestroyVmInstance', '/vm-instances/{uuid}', 'vmInstance', {
+        workflow: 'vm.destroy',
+        verb: 'destroy',
+        summary: 'Stop a VM instance and mark it for removal (recover brings it back)',
+        allowed: [
+          'Created',
+          'Running',
+          'Stopped',
+          'Unknown',
+          'Crashed',
+          'Starting',
+          'Stopping',
+          'Rebooting',
+          'Paused',
+          'Pausing',
+          'Resuming',
+          'NoState',
+          'Destroying',
+        ],
+      }),
+      otherwise: { of: 'vpcRouter', workflow: 'vpcRouter.delete' },
+    },
     attach('AttachIsoToVmInstance', 'POST', '/vm-instances/{vmInstanceUuid}/iso/{isoUuid}', {
       of: 'vmInstance',
       workflow: 'vm.attachIso',

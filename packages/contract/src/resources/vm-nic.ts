@@ -38,12 +38,15 @@ export const vmNic = defineResource({
   columns: ['uuid', 'vmInstanceUuid', 'ip', 'mac', 'internalName'],
   apis: [
     query('QueryVmNic', '/vm-instances/nics', 'vmNic'),
-    attach('DetachL3NetworkFromVm', 'DELETE', '/vm-instances/nics/{vmNicUuid}', {
-      of: 'vmInstance',
-      workflow: 'vm.detachNic',
-      verb: 'detach',
-      summary: 'Take a network card from its VM instance, running or stopped, once the guest has let go of it',
-    }),
+    {
+      ...attach('DetachL3NetworkFromVm', 'DELETE', '/vm-instances/nics/{vmNicUuid}', {
+        of: 'vmInstance',
+        workflow: 'vm.detachNic',
+        verb: 'detach',
+        summary: 'Take a network card from its VM instance, running or stopped, once the guest has let go of it',
+      }),
+      otherwise: { of: 'vpcRouterNic', workflow: 'vpcRouter.detachNetwork', answers: 'vpcRouter' },
+    },
     changeVmNicNetwork,
     updateVmNicMac,
     nicNetworkCandidates,

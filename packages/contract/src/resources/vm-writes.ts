@@ -54,15 +54,13 @@ export const changeInstanceOffering = action('ChangeInstanceOffering', '/vm-inst
   params: { instanceOfferingUuid: uuid },
   summary: 'Give a VM instance that is off the CPUs and memory of an instance offering',
 })
-export const attachL3NetworkToVm = attach(
-  'AttachL3NetworkToVm',
-  'POST',
-  '/vm-instances/{vmInstanceUuid}/l3-networks/{l3NetworkUuid}',
-  {
+export const attachL3NetworkToVm = {
+  ...attach('AttachL3NetworkToVm', 'POST', '/vm-instances/{vmInstanceUuid}/l3-networks/{l3NetworkUuid}', {
     of: 'vmInstance',
     workflow: 'vm.attachNic',
     verb: 'attach-l3-network',
     params: { staticIp: ipv4.optional(), customMac: mac.optional(), driverType: z.enum(['virtio']).optional() },
     summary: 'Give a VM instance a card in a network, running or stopped',
-  },
-)
+  }),
+  otherwise: { of: 'vpcRouter', workflow: 'vpcRouter.attachNetwork' },
+}

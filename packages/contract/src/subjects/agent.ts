@@ -5,7 +5,12 @@ import { agentKind } from '../resources/agent.ts'
 import { bytes, generation, time, uuid } from '../scalars.ts'
 
 /** `do.agent.<agentUuid>.sync`: documents of one commit, taken together or not at all. */
-export const syncRequest = z.object({ documents: z.array(z.union([document, tombstone])).max(2000), epoch: z.number().int() })
+export const syncRequest = z.object({
+  documents: z.array(z.union([document, tombstone])).max(2000),
+  epoch: z.number().int(),
+  /** The ledger that it is meant for, as the agent told it last: one with another refuses it. Absent: whichever there is. */
+  ledger: uuid.optional(),
+})
 export const syncReply = z.object({ digest: z.string() })
 
 /** `do.agent.<agentUuid>.digest`: what the agent holds, to compare one by one. */
@@ -60,6 +65,8 @@ export const heartbeat = z.object({
     .array(z.object({ noun: z.string(), error: z.record(z.string(), z.unknown()) }))
     .max(32)
     .optional(),
+  /** Which ledger the agent has: another one when it was lost. Agents before it leave it out. */
+  ledger: uuid.optional(),
   at: time,
 })
 export type Heartbeat = z.infer<typeof heartbeat>
@@ -74,6 +81,8 @@ export const command = z.object({
   deadlineMs: z.number().int().min(1),
   epoch: z.number().int(),
   mode: z.enum(['apply', 'plan']),
+  /** as of a sync */
+  ledger: uuid.optional(),
   input: z.record(z.string(), z.unknown()),
 })
 export type Command = z.infer<typeof command>

@@ -1,5 +1,6 @@
 export * from './agent.ts'
 export * from './api.ts'
+export * from './ipsec.ts'
 export * from './kvm.ts'
 export * from './session.ts'
 export * from './status-digest.ts'

@@ -1,6 +1,6 @@
 /** Verbs of agent-vrouter. */
 import { z } from 'zod'
-import { ipv4, port } from '../scalars.ts'
+import { ipv4, port, uuid } from '../scalars.ts'
 import { oneTimeAllowance, sessionId, sessionSecret } from './session.ts'
 
 export const vrouterCommands = {
@@ -14,4 +14,15 @@ export const vrouterCommands = {
     input: z.object({ session: sessionId, token: sessionSecret }),
     output: z.object({ address: ipv4, port }),
   },
+} as const
+
+/**
+ * `ask.certificate`: a certificate with its chain, and its key sealed to who asks. Only an agent that has a document of a load balancer
+ * that uses it is told.
+ */
+export const certificateAsk = {
+  verb: 'certificate',
+  context: (certificateUuid: string) => `certificate/${certificateUuid}`,
+  input: z.object({ certificateUuid: uuid }),
+  reply: z.object({ certificate: z.string(), privateKey: z.string() }),
 } as const

@@ -26,7 +26,7 @@ export async function removeLinks(host: Host, layout: Layout): Promise<string[]>
   return removed
 }
 
-/** Ends what runs in the namespaces of this site's routers (dnsmasq): agent-vrouter starts it again when it is back. */
+/** Ends what runs in the namespaces of this site's routers (dnsmasq, lighttpd): agent-vrouter starts it again when it is back. */
 export async function endRouterDaemons(host: Host, layout: Layout): Promise<number> {
   const routers = await entriesOf(host.files, layout.agent('vrouter'), 'router')
   const there = new Set(await host.ip.netns.list())

@@ -1,8 +1,8 @@
 /** The programs of a site and their arguments. Pure: everything comes in. */
+import type { Extensions } from '@skerry/host'
 import type { AgentName, Layout } from '../layout.ts'
 import { AGENTS } from '../layout.ts'
 import { isLoopback, type Settings } from '../settings.ts'
-import type { Extensions } from '../site/extensions.ts'
 import { controllerUrl, type Fingerprints, natsPublicUrl } from '../site/secrets.ts'
 import type { ServiceSpec } from './spec.ts'
 

@@ -1,14 +1,15 @@
 /** First steps: folders, ports that must be free, programs, keys. */
+
 import { createConnection } from 'node:net'
 import { resolve } from 'node:path'
 import { SkerryError } from '@skerry/contract'
+import { chosenExtensions, extensionsFingerprint } from '@skerry/host'
 import { folders } from '../layout.ts'
 import { readRecord, type SiteRecord, writeRecord } from '../record.ts'
 import { installBundles } from '../services/bundles.ts'
 import { listens, SYSTEM_SOCKET } from '../services/libvirt.ts'
 import { supervisorManager } from '../services/manager.ts'
 import { systemdManager } from '../services/systemd.ts'
-import { chosenExtensions, extensionsFingerprint } from '../site/extensions.ts'
 import { controllerUrl, prepareSite } from '../site/secrets.ts'
 import { personKey, siteKey } from '../site/ssh-key.ts'
 import { MANAGEMENT_IP, need, type Step, type Up } from './state.ts'

@@ -6,17 +6,22 @@ import { createHash } from 'node:crypto'
 import { bridges } from '../bridge.ts'
 import { dnsmasq } from '../dnsmasq.ts'
 import type { Facts, MachineFacts } from '../facts.ts'
+import type { Haproxy } from '../haproxy.ts'
 import type { Host } from '../index.ts'
+import { lighttpd } from '../lighttpd.ts'
 import { fakeBridgeFilter } from './bridge-filter.ts'
+import { FakeCharons } from './charon.ts'
 import { type FakeFlows, fakeConntrack } from './conntrack.ts'
 import { fakeFatImages } from './fat-image.ts'
 import { FakeDisk, fakeFiles } from './files.ts'
 import { type Gate, gate } from './gate.ts'
+import { type FakeBalancers, fakeHaproxy } from './haproxy.ts'
 import { FakeNetwork, fakeIp } from './ip.ts'
 import { fakeRouting } from './ip-rule.ts'
 import { FakeLeases } from './leases.ts'
+import { startLighttpd } from './lighttpd.ts'
 import { FakeRuleset, fakeNftScope } from './nft.ts'
-import { FakeProcessTable, fakeExec, fakeProcesses } from './processes.ts'
+import { FakeProcessTable, type FakeProgram, fakeExec, fakeProcesses } from './processes.ts'
 import { fakeQemuImg } from './qemu-img.ts'
 import { type FakeServers, fakeTcp } from './tcp.ts'
 
@@ -36,8 +41,12 @@ export interface FakeHost extends Host {
   readonly processTable: FakeProcessTable
   /** Who listens on which address, seen from which namespace. */
   readonly servers: FakeServers
+  /** Peers of IPsec, and what they do. */
+  readonly charons: FakeCharons
   /** Connections, by namespace; '' is the host's own. */
   readonly flows: FakeFlows
+  /** What each haproxy knows, by its folder. */
+  readonly balancers: FakeBalancers
   /** Rules of a namespace, to count transactions. */
   ruleset(netns?: string): FakeRuleset
   /** A guest asks for its address; the lease appears. Undefined: no running dnsmasq of that folder knows the MAC. */
@@ -66,20 +75,16 @@ export function fakeHost(config: FakeHostConfig = {}): FakeHost {
   const processTable = new FakeProcessTable()
   const servers: FakeServers = new Map()
   const flows: FakeFlows = new Map()
-  const plugIn = () => {
-    for (const nic of config.nics ?? [{ name: 'eth0', cidr: '192.0.2.10/24' }, { name: 'eth1' }])
-      network.addNic(nic.name, nic.cidr)
-  }
+  const balancers: FakeBalancers = new Map()
+  const charons = new FakeCharons({ disk, processTable, hasNetns: (name) => network.namespaces.has(name) })
+  const plugIn = () => plugNics(network, config.nics)
   plugIn()
   let boot = 1
   const ruleset = rulesetsOf(network)
-  const facts = fakeFacts(config.machine ?? {}, () => boot)
   const files = gates.wrap('files', fakeFiles(disk))
   const processes = gates.wrap('process', fakeProcesses(processTable))
-  const exec = gates.wrap(
-    'exec',
-    fakeExec(processTable, { dnsmasq: (argv, opts) => startDnsmasq({ disk, network, processTable }, argv, opts.netns) }),
-  )
+  const machine: Machine = { disk, network, processTable }
+  const exec = gates.wrap('exec', fakeExec(processTable, programsOf(machine)))
   const ip = fakeIp(network, gates)
   const tool = dnsmasq({ exec, files, processes })
   const leases = new FakeLeases({ disk, nowMs, running: tool.running })
@@ -91,19 +96,24 @@ export function fakeHost(config: FakeHostConfig = {}): FakeHost {
     bridgeFilter: gates.wrap('bridgeFilter', fakeBridgeFilter(network)),
     nft: gatedNft(gates, ruleset),
     dnsmasq: gates.wrap('dnsmasq', tool),
+    haproxy: gatedHaproxy(gates, fakeHaproxy(machine, balancers)),
+    lighttpd: gates.wrap('lighttpd', lighttpd({ exec, files, processes })),
+    charon: gatedCharon(gates, charons),
     qemuImg: gates.wrap('qemuImg', fakeQemuImg(disk)),
     fatImages: gates.wrap('fatImages', fakeFatImages(disk)),
-    files,
-    facts: gates.wrap('facts', facts),
-    process: processes,
+    ...{ files, process: processes },
+    facts: gates.wrap(
+      'facts',
+      fakeFacts(config.machine ?? {}, () => boot),
+    ),
     tcp: gates.wrap('tcp', fakeTcp(servers)),
     exec,
     faults: gates,
-    disk,
-    network,
-    processTable,
+    ...machine,
     servers,
+    charons,
     flows,
+    balancers,
     ruleset,
     requestLease: (dir, mac) => leases.ask(dir, mac),
     reboot() {
@@ -111,10 +121,16 @@ export function fakeHost(config: FakeHostConfig = {}): FakeHost {
       processTable.killAll()
       network.reset()
       flows.clear()
+      balancers.clear()
       plugIn()
     },
   }
 }
+
+const gatedHaproxy = (gates: Gate, tool: Haproxy): Haproxy => ({
+  ...gates.wrap('haproxy', tool),
+  at: (dir) => gates.wrap('haproxy.runtime', tool.at(dir)),
+})
 
 const gatedNft = (gates: Gate, ruleset: (netns?: string) => FakeRuleset): Host['nft'] => ({
   at: (netns) =>
@@ -124,10 +140,24 @@ const gatedNft = (gates: Gate, ruleset: (netns?: string) => FakeRuleset): Host['
     ),
 })
 
+function gatedCharon(gates: Gate, charons: FakeCharons): Host['charon'] {
+  const port = charons.port()
+  return { ...gates.wrap('charon', port), at: (dir) => gates.wrap('charon', port.at(dir)) }
+}
+
 interface Machine {
   disk: FakeDisk
   network: FakeNetwork
   processTable: FakeProcessTable
+}
+
+const programsOf = (machine: Machine): Record<string, FakeProgram> => ({
+  dnsmasq: (argv, opts) => startDnsmasq(machine, argv, opts.netns),
+  lighttpd: (argv, opts) => startLighttpd(machine, argv, opts.netns),
+})
+
+function plugNics(network: FakeNetwork, nics: FakeHostConfig['nics']): void {
+  for (const nic of nics ?? [{ name: 'eth0', cidr: '192.0.2.10/24' }, { name: 'eth1' }]) network.addNic(nic.name, nic.cidr)
 }
 
 /** What the real program does at start, as far as anyone can see: needs its file and interface, writes its pid. */

@@ -254,20 +254,21 @@ function addresses(net: FakeNetwork, netns: string): IpScope['addresses'] {
 function routes(net: FakeNetwork, netns: string): IpScope['routes'] {
   const sameKey = (a: Route, b: Route) => a.dst === b.dst && a.table === b.table && (a.metric ?? 0) === (b.metric ?? 0)
   return {
-    list: async (table = 'main') =>
-      net
-        .in(netns)
-        .routes.filter((route) => route.table === table)
-        .map((route) => ({ ...route })),
+    async list(table = 'main') {
+      const there = net.in(netns).routes.filter((route) => route.table === table)
+      return there.map((route) => ({ ...route }))
+    },
     async replace(input) {
       const ns = net.in(netns)
       const route = { protocol: 'static', table: 'main', ...checkInput('route', input, shape.routeInput) }
+      const others = ns.routes.filter((other) => !sameKey(other, route))
+      if (route.blackhole) return void (ns.routes = [...others, route])
       const dev = route.dev ?? ns.links.find((link) => link.up && reaches(ns, link.name, route.via))?.name
       if (dev === undefined) throw commandFailed('RTNETLINK answers: Network is unreachable')
       if (!mustFind(ns, dev).up) throw commandFailed('RTNETLINK answers: Network is down')
       if (route.via && !reaches(ns, dev, route.via) && !linkRoute(ns, { ...route, dev }))
         throw commandFailed('Error: Nexthop has invalid gateway.')
-      ns.routes = [...ns.routes.filter((other) => !sameKey(other, route)), { ...route, dev }]
+      ns.routes = [...others, { ...route, dev }]
     },
     async del(input) {
       const ns = net.in(netns)

@@ -114,6 +114,12 @@ export function ipSuite(title: string, make: () => { ip: Ip; prefix: string }): 
       await routes.replace({ dst: 'default', via: '10.9.0.253', protocol: '215' })
       await routes.replace({ dst: '10.77.0.5/32', dev: 'veth0', metric: 7, protocol: '215' })
       await routes.replace({ dst: '10.8.0.0/16', via: '10.9.0.254', table: '100', protocol: '215' })
+      await routes.replace({ dst: '10.78.0.0/16', blackhole: true, metric: 9, protocol: '216' })
+      expect((await routes.list()).filter((route) => route.protocol === '216')).toEqual([
+        expect.objectContaining({ dst: '10.78.0.0/16', blackhole: true, metric: 9 }),
+      ])
+      await routes.del({ dst: '10.78.0.0/16', blackhole: true, metric: 9 })
+      expect((await routes.list()).filter((route) => route.protocol === '216')).toEqual([])
       const ours = (await routes.list()).filter((route) => route.protocol === '215')
       expect(ours).toEqual(
         expect.arrayContaining([

@@ -37,6 +37,16 @@ export function routingSuite(title: string, make: () => { ip: Ip; routing: Routi
       expect(await rules().list()).toEqual(own)
     })
 
+    it('of a source are told apart by it', async () => {
+      const from = { priority: 1002, source: '198.51.100.20', table: '268435500' }
+      const other = { ...from, source: '198.51.100.21' }
+      await rules().add(from)
+      await rules().add(other)
+      expect(await rules().list()).toEqual(expect.arrayContaining([from, other]))
+      await rules().del(other)
+      expect(await rules().list()).toEqual([own[0], from, own[1], own[2]])
+    })
+
     it("can't take the place of the kernel's own, nor name what is no table", async () => {
       await expect(rules().add({ priority: 0, table: 'main' })).rejects.toMatchObject({ code: 'invalid-argument' })
       await expect(rules().add({ ...marked, table: '-x' })).rejects.toMatchObject({ code: 'invalid-argument' })

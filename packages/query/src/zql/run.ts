@@ -2,6 +2,7 @@
 import type { Row } from '@skerry/contract'
 import type { Graph } from '@skerry/graph'
 import type { Explain } from '../explain.ts'
+import { isOwnOrder, onceEach, orderedPage } from '../in-order.ts'
 import { eachMatch } from '../matches.ts'
 import { First, orderBy } from '../order.ts'
 import { atOnce, type QueryOptions, type SliceOptions, sliced } from '../run.ts'
@@ -88,12 +89,14 @@ function* runRows(view: View, asked: Resolved, answer: ZqlAnswer): Generator<voi
   const wanted = offset + limit
   const first = new First(wanted, orderBy(sort))
   let total = 0
-  const page = sort.length === 0 && !wantsTotal ? wanted : undefined
-  const explain = yield* eachMatch(view, { ...asked, page }, (at) => {
+  const page = isOwnOrder(sort) && !wantsTotal ? wanted : undefined
+  const ordered = page === undefined && !wantsTotal ? orderedPage(sort, wanted) : undefined
+  const explain = yield* eachMatch(view, { ...asked, page, ordered }, (at) => {
     total++
     first.add(at)
   })
-  const found = (yield* first.result()).slice(offset)
+  const best = yield* first.result()
+  const found = (ordered ? yield* onceEach(best) : best).slice(offset)
   const rows: NonNullable<ZqlAnswer['rows']> = { rows: [], keys: [], ...(fields.length > 0 ? { fields } : {}) }
   for (const { row, key } of found) {
     rows.rows.push(row)
@@ -108,7 +111,10 @@ function* returned(view: View, { returnWith }: Resolved, found: readonly At[]) {
   const all: NonNullable<ZqlAnswer['returnWith']> = {}
   for (const { name, path } of returnWith) {
     const values: Record<string, unknown[]> = {}
-    for (const at of found) values[String(at.row['uuid'] ?? at.key)] = yield* valuesAt(view, path, at)
+    for (const at of found) {
+      values[String(at.row['uuid'] ?? at.key)] = yield* valuesAt(view, path, at)
+      yield
+    }
     all[name] = values
   }
   return all
@@ -126,7 +132,7 @@ function* runGroups(view: View, asked: Resolved, answer: ZqlAnswer): Generator<v
   explain.plan.children!.push({ step: 'group', of: by.join(','), found: groups.size() })
   const page = (yield* groups.sorted(asked.sort, (group, field) => sortValue(asked, group, field))).slice(offset, offset + limit)
   const withTotal = asked.total || verb === 'count' ? { total: distinct && groupBy.length === 0 ? groups.size() : total } : {}
-  return { ...answer, ...shaped(asked, page, aggregate), ...withTotal, explain }
+  return { ...answer, ...(yield* shaped(asked, page, aggregate)), ...withTotal, explain }
 }
 
 function sortValue({ verb, fields, groupBy }: Resolved, group: Group, field: string): unknown {
@@ -137,22 +143,32 @@ function sortValue({ verb, fields, groupBy }: Resolved, group: Group, field: str
 }
 
 /** The form in which ZStack answers: lists of values for `sum`, pairs for counts and functions, else rows of a few fields. */
-function shaped(asked: Resolved, page: readonly Group[], aggregate: Resolved['aggregate']): Partial<ZqlAnswer> {
+function* shaped(asked: Resolved, page: readonly Group[], aggregate: Resolved['aggregate']): Generator<void, Partial<ZqlAnswer>> {
   const { verb, groupBy, fields } = asked
-  if (verb === 'sum')
-    return {
-      sums: page.map((group) => [group.first.row[groupBy[0]!] ?? null, ...fields.map((f) => aggregated(group, 'sum', f))]),
-    }
-  if (verb === 'count')
-    return page.length === 0 || groupBy.length === 0
-      ? {}
-      : { counts: page.map((group) => [picked(group.first.row, groupBy), group.count]) }
-  if (!aggregate) return { partial: page.map((group) => picked(group.first.row, [...groupBy, ...fields])) }
-  const [field] = fields as [string]
-  return {
-    aggregates: page.map((group) => {
-      const value = aggregated(group, aggregate, field)
-      return [{ ...picked(group.first.row, groupBy), ...(value === null ? {} : { [field]: value }) }, value]
-    }),
+  const row = (group: Group) => group.first.row
+  if (verb === 'sum') {
+    const valuesOf = (group: Group) => [row(group)[groupBy[0]!] ?? null, ...fields.map((f) => aggregated(group, 'sum', f))]
+    return { sums: yield* each(page, valuesOf) }
   }
+  if (verb === 'count') {
+    if (page.length === 0 || groupBy.length === 0) return {}
+    return { counts: yield* each(page, (group): [Row, number] => [picked(row(group), groupBy), group.count]) }
+  }
+  if (!aggregate) return { partial: yield* each(page, (group) => picked(row(group), [...groupBy, ...fields])) }
+  const [field] = fields as [string]
+  const pairOf = (group: Group): [Row, unknown] => {
+    const value = aggregated(group, aggregate, field)
+    return [{ ...picked(row(group), groupBy), ...(value === null ? {} : { [field]: value }) }, value]
+  }
+  return { aggregates: yield* each(page, pairOf) }
+}
+
+/** `map` in steps. */
+function* each<T, R>(all: readonly T[], of: (one: T) => R): Generator<void, R[]> {
+  const made: R[] = []
+  for (const one of all) {
+    made.push(of(one))
+    yield
+  }
+  return made
 }

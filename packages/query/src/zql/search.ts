@@ -35,10 +35,10 @@ export function searched(statement: Statement, names: ZqlNames): (view: View) =>
     for (const one of asked) {
       const all = new First(Number.POSITIVE_INFINITY, orderBy())
       yield* eachMatch(view, one, (at) => all.add(at))
-      const rows = yield* all.result()
-      found.push(
-        ...rows.map(({ row, key }) => ({ uuid: String(row['uuid'] ?? key), name: String(row['name'] ?? ''), noun: one.noun })),
-      )
+      for (const { row, key } of yield* all.result()) {
+        found.push({ uuid: String(row['uuid'] ?? key), name: String(row['name'] ?? ''), noun: one.noun })
+        yield
+      }
     }
     const noun = asked[0]!.noun
     const total = asked[0]!.total ? { total: found.length } : {}

@@ -1,4 +1,5 @@
 /** What each agent's own main does, with fakes for the machine. */
+import { randomUUID } from 'node:crypto'
 import {
   type Agent,
   AgentKeys,
@@ -60,8 +61,9 @@ export async function startAgent(kind: AgentKind, o: Starting): Promise<RunningA
   const { identity: granted, keys, bus } = await joined(kind, o)
   const { uuid } = granted
   const identity = { kind, uuid, machineId: o.machineId, bootId: await host.facts.bootId() }
+  const newId = () => randomUUID().replaceAll('-', '')
   const kept = o.keep ? { goneKeptMs: o.keep.goneKeptMs } : {}
-  const ledger = await openLedger({ dir: `${stateDir}/ledger`, files: host.files, clock, ...kept })
+  const ledger = await openLedger({ dir: `${stateDir}/ledger`, files: host.files, clock, newId, ...kept })
   const late: { agent?: Agent } = {}
   const signal: BuildContext['signal'] = (of) => late.agent?.signal(of)
   const built = await build(kind, o, {

@@ -35,5 +35,10 @@ export const siteRecord = z.object({
   context: z.string(),
   /** folder of the command line's contexts in which one of ours was written */
   cliConfig: z.string().nullable(),
+  /** what the operator adds to the controller, as absolute paths */
+  plugins: z.string().nullable().default(null),
+  workflows: z.string().nullable().default(null),
+  /** changes with these files; of those that the simulator was last started with */
+  extensions: z.string().default(''),
 })
 export type SiteRecord = z.infer<typeof siteRecord>

@@ -12,6 +12,9 @@ export interface SimulateSettings {
   httpPort: number
   natsPort: number
   adminPassword: string
+  /** given paths, as they were given; `none` takes away what an earlier run was given */
+  plugins: string | undefined
+  workflows: string | undefined
   /** of the command line's context; the site in the usual place has a name of its own */
   context: string
 }
@@ -35,13 +38,39 @@ const environment = z.object({
     .default('simulated'),
 })
 
-export const SIMULATE_USAGE = `usage: scripts/up --simulate N [--no-demo]
+export const SIMULATE_USAGE = `usage: scripts/up --simulate N [--no-demo] [--plugins PATH] [--workflows FOLDER]
   --simulate N           a site of N simulated hosts (1 to ${MAX_HOSTS}), without root and without a hypervisor; N is 3 by default
   --no-demo              only nats-server and the controller: add hosts yourself, at any address 127.x.y.z
+  --plugins PATH         plugins of the controller: a folder of *.mjs, or one (packages/plugin/README.md); none takes them away
+  --workflows FOLDER     workflows as *.yaml (packages/workflow/README.md); none takes them away. A simulator that runs starts again
   SKERRY_STATE_DIR       where everything is kept ($XDG_STATE_HOME/skerry-simulated, ~/.local/state/skerry-simulated)
   SKERRY_HTTP_PORT       port of the API on ${HOST} (8080)      SKERRY_NATS_ADDR  ${HOST}:port of NATS (${HOST}:4222)
   SKERRY_ADMIN_PASSWORD  of the account admin, at the first start (password)
 `
+
+const VALUED = ['--plugins', '--workflows'] as const
+
+/** `--name value` or `--name=value` of those that take a value, and what else is there. Throws `invalid-argument`. */
+function flagsIn(argv: readonly string[]): { rest: string[]; flags: Partial<Record<(typeof VALUED)[number], string>> } {
+  const parts = argv.flatMap((arg) => {
+    const [, name, value] = /^(--[a-z]+)=(.*)$/.exec(arg) ?? []
+    return name !== undefined && value !== undefined && ['--simulate', ...VALUED].includes(name) ? [name, value] : [arg]
+  })
+  const flags: Partial<Record<(typeof VALUED)[number], string>> = {}
+  const rest: string[] = []
+  for (let i = 0; i < parts.length; i++) {
+    const name = VALUED.find((one) => one === parts[i])
+    if (name === undefined) {
+      rest.push(parts[i]!)
+      continue
+    }
+    const value = parts[++i]
+    if (value === undefined || value === '' || value.startsWith('--'))
+      throw new SkerryError('invalid-argument', `${name} needs a value`, { field: name })
+    flags[name] = value
+  }
+  return { rest, flags }
+}
 
 /** Throws `invalid-argument`. The state folder comes resolved. */
 export function readSimulateSettings(
@@ -49,14 +78,14 @@ export function readSimulateSettings(
   env: Record<string, string | undefined>,
 ): SimulateSettings | 'help' {
   if (argv.includes('--help') || argv.includes('-h')) return 'help'
-  const rest = argv.flatMap((arg) => (arg.startsWith('--simulate=') ? ['--simulate', arg.slice('--simulate='.length)] : [arg]))
+  const { rest, flags } = flagsIn(argv)
   const at = rest.indexOf('--simulate')
   const number = at >= 0 && rest[at + 1] !== undefined && !rest[at + 1]!.startsWith('--') ? rest[at + 1]! : undefined
   const unknown = rest.filter((arg, i) => arg !== '--no-demo' && i !== at && !(number !== undefined && i === at + 1))
   if (unknown.length > 0)
     throw new SkerryError(
       'invalid-argument',
-      `unknown argument ${unknown.join(' ')}; there is --simulate N, --no-demo and --help`,
+      `unknown argument ${unknown.join(' ')}; there is --simulate N, --no-demo, --plugins PATH, --workflows FOLDER and --help`,
     )
   const hosts = number === undefined ? 3 : Number(number)
   if (!Number.isInteger(hosts) || hosts < 1 || hosts > MAX_HOSTS)
@@ -76,6 +105,8 @@ export function readSimulateSettings(
     httpPort: given.SKERRY_HTTP_PORT,
     natsPort: natsPort.data,
     adminPassword: given.SKERRY_ADMIN_PASSWORD,
+    plugins: flags['--plugins'],
+    workflows: flags['--workflows'],
     context: given.SKERRY_CONTEXT,
   }
 }

@@ -1,8 +1,8 @@
-/** What an operator adds to the controller: plugins and declared workflows. Chosen once, and kept by later runs of `up`. */
+/** What an operator adds to the controller: plugins and declared workflows. Chosen once, and kept by later runs of `up`, of a real site and of a simulated one. */
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { SkerryError } from '@skerry/contract'
-import type { Files } from '@skerry/host'
+import type { Files } from './files.ts'
 
 /** Absolute paths; null: none. */
 export interface Extensions {
