@@ -74,13 +74,13 @@ export function fakeHost(config: FakeHostConfig = {}): FakeHost {
   const network = new FakeNetwork()
   const processTable = new FakeProcessTable()
   const servers: FakeServers = new Map()
-  const flows: FakeFlows = new Map()
-  const balancers: FakeBalancers = new Map()
+  const [flows, balancers]: [FakeFlows, FakeBalancers] = [new Map(), new Map()]
   const charons = new FakeCharons({ disk, processTable, hasNetns: (name) => network.namespaces.has(name) })
   const plugIn = () => plugNics(network, config.nics)
   plugIn()
   let boot = 1
   const ruleset = rulesetsOf(network)
+  const facts = fakeFacts(config.machine ?? {}, () => boot)
   const files = gates.wrap('files', fakeFiles(disk))
   const processes = gates.wrap('process', fakeProcesses(processTable))
   const machine: Machine = { disk, network, processTable }
@@ -102,10 +102,7 @@ export function fakeHost(config: FakeHostConfig = {}): FakeHost {
     qemuImg: gates.wrap('qemuImg', fakeQemuImg(disk)),
     fatImages: gates.wrap('fatImages', fakeFatImages(disk)),
     ...{ files, process: processes },
-    facts: gates.wrap(
-      'facts',
-      fakeFacts(config.machine ?? {}, () => boot),
-    ),
+    facts: gates.wrap('facts', facts),
     tcp: gates.wrap('tcp', fakeTcp(servers)),
     exec,
     faults: gates,
