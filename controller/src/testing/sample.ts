@@ -38,6 +38,10 @@ const byField: Record<string, unknown> = {
   dstIpRange: '10.0.0.0/24',
   allowedCidr: '10.0.0.0/24',
   dstPortRange: '80',
+  entries: '10.0.0.0/24',
+  healthCheckURI: '/health',
+  healthCheckHttpCode: 'http_2xx',
+  healthCheckTarget: 'tcp:default',
 }
 
 /** A value that the schema accepts. */
