@@ -73,7 +73,11 @@ describe('the example that adds a step', () => {
     await withPlugins(w, [register], nowhere)
     expect(await done(engine, vmNamed('a'))).toMatchObject({ state: 'done' })
     expect(w.state.graph.get('plugin', pluginUuid('register'))).toMatchObject({
-      ...{ status: 'Degraded', cause: expect.stringContaining('EEXIST'), steps: ['vm.create/register-enter'] },
+      ...{
+        status: 'Degraded',
+        cause: expect.stringContaining('EEXIST'),
+        steps: ['vm.create/register-enter', 'siteWorkflow.run/register-note'],
+      },
     })
     const enter = (do_: () => never) => ({
       ...{ workflow: 'vm.create', name: 'enter', after: 'persist', essential: true, do: do_, undo: () => null },

@@ -217,8 +217,9 @@ describe('security groups', () => {
     expect(await asStranger('CreateSecurityGroup', { name: 'theirs', resourceUuid: own })).toMatchObject({ state: 'done' })
     await w.commit({ ops: [{ o: 'set', t: 'securityGroup', k: own, v: { ownerUuid: stranger.accountUuid } }] })
     const rule = from('Ingress', { remoteSecurityGroupUuid: other })
-    const job = await asStranger('AddSecurityGroupRule', { securityGroupUuid: own, rules: [rule] })
-    expect(job).toMatchObject({ error: { code: 'not-found' } })
+    await expect(asStranger('AddSecurityGroupRule', { securityGroupUuid: own, rules: [rule] })).rejects.toMatchObject({
+      code: 'not-found',
+    })
     expect(rulesOf(w.state.graph, own)).toHaveLength(4)
     await expect(asStranger('SetVmNicSecurityGroup', { vmNicUuid: nic, refs: [] })).rejects.toMatchObject({ code: 'not-found' })
     await expect(

@@ -29,6 +29,21 @@ describe('snapshots', () => {
     expect(await again.store.commit(put(201), BY)).toMatchObject({ seq: 202 })
   })
 
+  it('are noted on the room of the reserve too: a disk that is full the moment after one is written refuses nothing', async () => {
+    const RESERVE = 64 * 1024
+    const { store, disk } = await world(fakeDisk(), { reserveBytes: RESERVE })
+    await expect.poll(() => disk.content(`${DIR}/reserve`)?.length).toBe(RESERVE)
+    await store.commit(put(1), BY)
+    const rename = disk.rename.bind(disk)
+    disk.rename = async (from, to) => {
+      await rename(from, to)
+      if (to.endsWith('.ndjson')) disk.capacity = disk.files().reduce((sum, file) => sum + disk.content(file)!.length, 0)
+    }
+    expect(await store.snapshot()).toMatchObject({ seq: 1 })
+    expect(disk.content(`${DIR}/reserve`)!.length).toBeLessThan(RESERVE)
+    expect((await world(disk.crash(() => 0))).store.recovery).toMatchObject({ snapshot: 1, replayed: 0 })
+  })
+
   it('hold the state of one moment though commits go on while they are written', async () => {
     const disk = fakeDisk()
     const { store } = await world(disk, { sliceMs: 0 })

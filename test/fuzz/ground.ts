@@ -122,9 +122,11 @@ export async function backTo(
   const client = new Persistent(site.url, site.client.session)
   const { graph } = site.controller.state
   const said = new Map<string, string>()
+  // The server group that a listener has for itself goes with the listener, and by no call.
+  const ofKept = (row: Readonly<Row>) => kept.get('loadBalancerListener')?.has(String(row['listenerUuid'])) === true
   const beyond = ({ resource }: Ways) =>
     [...graph.rows(tableOf(resource))].filter(
-      ([key, row]) => !kept.get(tableOf(resource))?.has(key) && row['uuid'] !== ADMIN_ACCOUNT,
+      ([key, row]) => !kept.get(tableOf(resource))?.has(key) && row['uuid'] !== ADMIN_ACCOUNT && !ofKept(row),
     )
   await enabled(site, client, kept)
   for (let pass = 0; pass < PASSES; pass++) {

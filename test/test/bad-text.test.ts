@@ -6,7 +6,7 @@ import { OwnClient } from '../harness/own-client.ts'
 import { ABOUT_CALLS, type SmallSite, startSmallSite } from '../harness/small-site.ts'
 import { type Made, type Stop, tour, tourServers } from '../harness/tour.ts'
 import { makeByTour } from '../harness/tour-made.ts'
-import { type Answer, newUuid, sentFor, sha512, wellFormed } from '../harness/zstack-client.ts'
+import { type Answer, apiNamed, newUuid, sentFor, sha512, wellFormed } from '../harness/zstack-client.ts'
 
 /** Text for people, or for nobody: any of it may be taken, and is given back as it came. */
 const FREE = new Set([
@@ -141,7 +141,7 @@ function leaks(text: string): string[] {
     .map(String)
 }
 
-function wrong({ parameter }: Place, value: string, { status, body, text }: Answer): string[] {
+function wrong(api: string, { parameter }: Place, value: string, { status, body, text }: Answer): string[] {
   const shown = text.slice(0, 500)
   const failed = (body?.['error'] ?? body) as Row | undefined
   const found = leaks(text).map((leak) => `leaks ${leak}: ${shown}`)
@@ -149,14 +149,16 @@ function wrong({ parameter }: Place, value: string, { status, body, text }: Answ
     if (parameter !== FREE_TEXT && !ASKABLE.has(parameter) && !isLegal(parameter, value)) found.push(`accepted: ${shown}`)
     const inventory = (parameter === FREE_TEXT && (body?.['inventory'] as Row | undefined)) || {}
     for (const field of ECHOED)
-      if (field in inventory && inventory[field] !== value) found.push(`came back as ${JSON.stringify(inventory[field])}`)
+      if (field in apiNamed(api).params.shape && field in inventory && inventory[field] !== value)
+        found.push(`came back as ${JSON.stringify(inventory[field])}`)
     return found
   }
   const internal = failed?.['code'] === 'internal' || failed?.['code'] === 'SYS.1000'
   if (status >= 500 && (status !== 503 || internal)) found.push(`${status}: ${shown}`)
   if (internal) found.push(`taken for a defect: ${shown}`)
   // Free text may be in a call that is refused for another reason.
-  if (parameter !== FREE_TEXT && !text.includes(parameter)) found.push(`does not name ${parameter}: ${status} ${shown}`)
+  if (parameter !== FREE_TEXT && !isLegal(parameter, value) && !text.includes(parameter))
+    found.push(`does not name ${parameter}: ${status} ${shown}`)
   return found
 }
 
@@ -185,7 +187,7 @@ describe.each(Object.keys(dialects))('%s', (dialect) => {
           await site.settled()
           const before = { seq: site.store.graph.seq, state: site.state() }
           const answer = await dialects[dialect]!(name, place.with(sound(name), value))
-          found.push(...wrong(place, value, answer).map((w) => `${place.parameter} = ${what}: ${w}`))
+          found.push(...wrong(name, place, value, answer).map((w) => `${place.parameter} = ${what}: ${w}`))
           const refused = answer.status >= 400
           if (refused && site.store.graph.seq !== before.seq && site.state() !== before.state)
             found.push(...(await madeSince(before.seq)).map((made) => `${place.parameter} = ${what}: refused, but ${made}`))

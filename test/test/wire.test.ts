@@ -78,7 +78,7 @@ function apart(value: unknown, expected: unknown): boolean {
 }
 
 describe('every route of ZStack', () => {
-  test.each(tour.map((stop, i) => [stop.api, i, stop] as const))(
+  test.each(tour.map((stop, i) => [stop.api, i, stop] as const).filter(([api]) => !apiNamed(api).own))(
     '%s (stop %i) answers as its clients need it',
     async (api, _i, stop) => {
       expect(await go(stop), api).toEqual([])

@@ -19,10 +19,19 @@ interface Inlined {
 interface Shape {
   fields: readonly string[]
   times: ReadonlySet<string>
+  /** of lists that the row itself holds: what their elements are, where there are times in them */
+  lists: ReadonlyMap<string, Schema>
   inlined: readonly Inlined[]
 }
 
+type Schema = Parameters<typeof shapeOf>[0]
 const shapes = new Map<string, Shape>()
+
+/** The element of a list of objects with times. */
+function timedElement(schema: Schema): Schema | undefined {
+  if (kindOf(schema) !== 'list' || kindOf(elementOf(schema)) !== 'object') return
+  return Object.values(shapeOf(elementOf(schema))).some((field) => kindOf(field) === 'time') ? elementOf(schema) : undefined
+}
 
 /** Lists that are part of this resource's inventory: other resources' edges that say `inline`. */
 function inlinedIn(name: string): Inlined[] {
@@ -44,6 +53,12 @@ export function shapeOfInventory(resource: Resource): Shape {
     shape = {
       fields: declared.map(([field]) => field),
       times: new Set(declared.filter(([, schema]) => kindOf(schema) === 'time').map(([field]) => field)),
+      lists: new Map(
+        declared.flatMap(([field, schema]) => {
+          const element = timedElement(schema)
+          return element ? [[field, element] as const] : []
+        }),
+      ),
       inlined: inlinedIn(resource.name),
     }
     shapes.set(resource.name, shape)
@@ -73,9 +88,15 @@ function ownFields(shape: Shape, row: Readonly<Row>, form: TimeForm | undefined)
   for (const field of shape.fields) {
     const value = row[field]
     if (value === undefined || value === null) continue
-    out[field] = form !== undefined && shape.times.has(field) ? form(value as number) : value
+    out[field] = form === undefined ? value : timed(shape, field, value, form)
   }
   return out
+}
+
+function timed({ times, lists }: Shape, field: string, value: unknown, form: TimeForm): unknown {
+  if (times.has(field) && typeof value === 'number') return form(value)
+  const element = lists.get(field)
+  return element && Array.isArray(value) ? value.map((one: Row) => fieldsWithTimes(element, one, form)) : value
 }
 
 /** ZStack's SnapshotLeafInventory. */
@@ -162,7 +183,7 @@ export function renderText(graph: Graph, resource: Resource, row: Readonly<Row>,
 
 /** An already rendered inventory (epoch ms) with its timestamps written in another form, children too; nulls go. */
 export function withTimes(resource: Resource, inventory: Row, form: TimeForm): Row {
-  const { times, inlined } = shapeOfInventory(resource)
+  const shape = shapeOfInventory(resource)
   const branches = resource.tree
   const out: Row = {}
   for (const [field, value] of Object.entries(inventory)) {
@@ -171,15 +192,15 @@ export function withTimes(resource: Resource, inventory: Row, form: TimeForm): R
       out[field] = leafWithTimes(resources[branches.of as keyof typeof resources], value as Leaf, form)
       continue
     }
-    const list = inlined.find((i) => i.list === field)
+    const list = shape.inlined.find((i) => i.list === field)
     if (list && Array.isArray(value)) out[field] = value.map((child: Row) => withTimes(list.child, child, form))
-    else out[field] = times.has(field) && typeof value === 'number' ? form(value) : value
+    else out[field] = timed(shape, field, value, form)
   }
   return out
 }
 
 /** The same for a reply of its own (`result.kind: 'fields'`): timestamps are found by the reply's schema. */
-export function fieldsWithTimes(schema: Parameters<typeof shapeOf>[0], reply: Row, form: TimeForm): Row {
+export function fieldsWithTimes(schema: Schema, reply: Row, form: TimeForm): Row {
   const shape = shapeOf(schema)
   const out: Row = {}
   for (const [field, value] of Object.entries(reply)) {

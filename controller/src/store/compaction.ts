@@ -156,7 +156,7 @@ export class Compaction {
       const hash = await log.reached(view.seq)
       const header = { contract: CONTRACT_VERSION, incarnation, seq: view.seq, epoch, hash, at: begun.at }
       const bytes = await this.whole(snapshotName(view.seq), (file) => writeSnapshot(file, header, view, this.p.slices))
-      await noteDurable(log.durableSeq)
+      await this.withReserve(() => noteDurable(log.durableSeq))
       if (view.seq !== this.newest.seq) this.covered = this.newest.seq
       this.newest = { seq: view.seq, at: begun.at }
       this.begunAt = begun.written

@@ -163,9 +163,15 @@ export const l3DetachServices = l3Change(
   (l3, i) => {
     const asked = wanted(l3, i.params)
     const one = i.params['service']
-    if (asked.length === 0 && one !== undefined) throw new SkerryError('not-found', `network ${l3['name']} has no service ${one}`)
+    if (asked.length === 0 && one !== undefined)
+      throw new SkerryError('not-found', `network ${l3['name']} has no service ${one}`, {
+        ...{ field: 'service', l3NetworkUuid: l3['uuid'] },
+      })
     if (asked.length === 0) throw new SkerryError('invalid-argument', 'networkServices or service must name a service')
     const missing = asked.find((w) => !refs(l3).some(same(w)))
-    if (missing) throw new SkerryError('not-found', `network ${l3['name']} has no service ${missing.networkServiceType}`)
+    if (missing)
+      throw new SkerryError('not-found', `network ${l3['name']} has no service ${missing.networkServiceType}`, {
+        ...{ field: 'networkServices', l3NetworkUuid: l3['uuid'] },
+      })
   },
 )

@@ -1,7 +1,7 @@
 /** What the guests of a network are told besides addresses and names: routes, the size of packets, who tells them. */
 import { z } from 'zod'
 import { attach, call, remove } from '../api.ts'
-import { cidr4, ip, ipv4, uuid } from '../scalars.ts'
+import { cidr4, ip, ipv4, time, uuid } from '../scalars.ts'
 
 const network = '/l3-networks/{l3NetworkUuid}'
 const fields = <S extends z.ZodObject>(schema: S) => ({ kind: 'fields' as const, schema })
@@ -69,7 +69,7 @@ export const l3Settings = [
             resourceTypes: z.array(z.string()),
             state: z.string().optional(),
             useFor: z.string().optional(),
-            createDate: z.number().int(),
+            createDate: time,
             ownerName: z.string().optional(),
           }),
         ),
