@@ -3,10 +3,10 @@
  * battery starts in the past, an operator's typing error is a year: neither may fail jobs or delete what can still be recovered.
  */
 
-/** Wall time as it was when this began, plus what has passed on the monotonic clock since. Epoch milliseconds. */
+/** Wall time as it was when this began, plus what has passed on the monotonic clock since. Whole epoch milliseconds, as every date is. */
 export function steadyClock(now: () => number, monotonic: () => number): { now(): number } {
   const [wall, began] = [now(), monotonic()]
-  return { now: () => wall + monotonic() - began }
+  return { now: () => Math.floor(wall + monotonic() - began) }
 }
 
 /** Slewing and the second that NTP adds are no jumps. */

@@ -19,6 +19,15 @@ describe('the steady clock', () => {
     for (const jump of [YEAR, -YEAR, -YEAR]) pass(1_000, jump)
     expect(clock.now() - began).toBe(3_000)
   })
+
+  it('says whole milliseconds, as dates are written, though the monotonic clock has parts of them', () => {
+    const parts = [5_000.25, 5_001.9]
+    const clock = steadyClock(
+      () => 1_700_000_000_000,
+      () => parts.shift()!,
+    )
+    expect(clock.now()).toBe(1_700_000_000_001)
+  })
 })
 
 describe('what is deleted by its age', () => {
