@@ -119,7 +119,7 @@ interface Open {
   rank: number
 }
 
-/** Nearest first; of equal ones the deepest, so that a search goes straight down. */
+/** Nearest first; of equal ones the deepest (see `rankOf`), so that a search goes straight down. */
 const before = (a: Open, b: Open) =>
   a.bound !== b.bound ? a.bound < b.bound : a.rank !== b.rank ? a.rank < b.rank : a.node > b.node
 
@@ -152,16 +152,32 @@ function pop(heap: Open[]): Open | undefined {
   return top
 }
 
-/** Hosts that may have room, those with the fewest VMs first. With `random`: in any order, and `vms` is 0. */
+/** Levels of the deepest tree; as many choices between left and right are made. */
+const LEVELS = 30
+
+/**
+ * Which of equal hosts comes first: the deepest node, and of two sisters the one that a bit of `choices` says. VMs that are placed in
+ * one moment don't see each other's choice yet, so going the same way each time would put all of them on one host.
+ */
+const rankOf = (node: number, choices: number): number => {
+  const depth = 31 - Math.clz32(node)
+  return -2 * depth + ((node & 1) ^ 1 ^ ((choices >>> (LEVELS - depth)) & 1))
+}
+
+/**
+ * Hosts that may have room, those with the fewest VMs first; `random` (in [0, 1)) decides between equal ones. With `any`: in any order,
+ * and `vms` is 0.
+ */
 export function* hostsWithRoom(
   trees: Iterable<CapacityTree>,
   need: Need,
-  random?: () => number,
+  { any, random = () => 0 }: { any: boolean; random?: (() => number) | undefined },
 ): Generator<{ uuid: string; vms: number }> {
   const heap: Open[] = []
+  const choices = any ? 0 : Math.floor(random() * 2 ** LEVELS)
   const open = (tree: CapacityTree, node: number) => {
     if (!tree.fits(node, need)) return
-    push(heap, { tree, node, bound: random ? 0 : tree.fewest(node), rank: random?.() ?? 0 })
+    push(heap, { tree, node, bound: any ? 0 : tree.fewest(node), rank: any ? random() : rankOf(node, choices) })
   }
   for (const tree of trees) open(tree, 1)
   for (let next = pop(heap); next; next = pop(heap)) {

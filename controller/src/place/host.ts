@@ -59,7 +59,7 @@ function worthALook(ask: Ask, among: Only | undefined): Iterable<{ uuid: string;
   const trees = among
     ? index.treeOfGroup(ask.settings, (among as { group: string }).group)
     : index.trees(ask.settings, clustersOf(ask))
-  return hostsWithRoom(trees, needOf(ask), any ? (request.random ?? (() => 0)) : undefined)
+  return hostsWithRoom(trees, needOf(ask), { any: any === true, random: request.random })
 }
 
 const clustersOf = ({ graph, request: { clusterUuid, zoneUuid } }: Ask): Iterable<string> | undefined =>

@@ -35,7 +35,7 @@ export interface PlaceRequest {
   affinityGroupUuids?: readonly string[]
   /** VM scheduling groups that it joins as it is created */
   vmSchedulingGroupUuids?: readonly string[]
-  /** in [0, 1): for the strategy that takes any host */
+  /** in [0, 1): decides between hosts that are equally good */
   random?: () => number
 }
 
