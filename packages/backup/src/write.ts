@@ -43,8 +43,8 @@ class Text {
 
   close(): Buffer {
     const sha256 = this.#whole.copy().digest('hex')
-    this.line({ end: 'backup', sha256 })
-    return this.rest()
+    // The line of the end may be the one that fills a chunk.
+    return this.line({ end: 'backup', sha256 }) ?? this.rest()
   }
 
   rest(): Buffer {

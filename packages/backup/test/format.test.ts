@@ -36,6 +36,20 @@ describe('the form of a backup', () => {
     for (const size of [1, 2, 7, 64, bytes.length]) expect(await check(bytes, size)).toEqual(whole)
   })
 
+  it('is whole, whichever of its lines fills a chunk', async () => {
+    const sized = (length: number) =>
+      text(
+        backupText(header, [
+          { part: 'graph', lines: [] },
+          { part: 'secrets', lines: [{ file: 'filler', data: 'A'.repeat(length) }] },
+        ]),
+      )
+    const around = (await sized(0)).length
+    // From "the last line goes into the next chunk" to "it is the one that fills the chunk" to "all fits in one".
+    for (let length = 64 * 1024 - around - 4; length < 64 * 1024; length += 8)
+      expect(await check(await sized(length - (length % 4)))).toMatchObject({ secrets: 1 })
+  })
+
   it('holds keys as its last part, and everything else as it was', async () => {
     const keys = [{ file: 'ca/ca.key', data: 'AQID' }]
     const bytes = await text(withKeys(inPieces(await text(), 50), keys))
