@@ -66,6 +66,15 @@ test('an agent that came back is asked for all its statuses until it has answere
   expect(asked()).toBe(4)
 })
 
+test('an agent that began again is asked, also when its first heartbeat came later in its life than that of the one before', async () => {
+  const { beatsAt, asked } = watched()
+  await beatsAt(1_000, { uptimeMs: 20 })
+  await beatsAt(1_300, { uptimeMs: 90 })
+  expect(asked()).toBe(2)
+  await beatsAt(6_300, { uptimeMs: 5_090 })
+  expect(asked()).toBe(2)
+})
+
 test('an agent that has lost its ledger is told all anew, though it says nothing else that it has not said before', async () => {
   const { beatsAt, compared } = watched()
   const [first, next] = ['1'.repeat(32), '2'.repeat(32)]

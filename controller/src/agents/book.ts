@@ -61,6 +61,17 @@ export class AgentBook {
     return this.#seen.get(agentUuid)?.heartbeat
   }
 
+  /**
+   * Whether this heartbeat is of another process than the last one, or of another boot. Told before it is taken in. A process that
+   * lived shorter than its successor's first heartbeat took is known by when that one began: after the last was heard.
+   */
+  isAnother({ agentUuid, uptimeMs, bootId }: Heartbeat): boolean {
+    const seen = this.#seen.get(agentUuid)
+    if (!seen) return true
+    const { heartbeat: before, at } = seen
+    return bootId !== before.bootId || uptimeMs < before.uptimeMs || uptimeMs < this.#monotonic() - at
+  }
+
   alive(agentUuid: string): boolean {
     const seen = this.#seen.get(agentUuid)
     return seen !== undefined && this.#monotonic() - seen.at < HEARTBEAT_LOST_MS

@@ -93,10 +93,9 @@ export class AgentWatch {
   }
 
   /** It was not heard for a while, or its process is another one. */
-  #isFresh({ agentUuid, uptimeMs, bootId }: Heartbeat): boolean {
-    const before = this.#p.book.lastHeartbeat(agentUuid)
-    if (!before || !this.#p.book.alive(agentUuid)) return true
-    return uptimeMs < before.uptimeMs || bootId !== before.bootId
+  #isFresh(heartbeat: Heartbeat): boolean {
+    const { book } = this.#p
+    return !book.alive(heartbeat.agentUuid) || book.isAnother(heartbeat)
   }
 
   #onStatus(subject: string, data: unknown): void {

@@ -102,6 +102,11 @@ deconfig)
   ip -4 addr flush dev "$interface"
   ;;
 bound | renew)
+  # before the address: who reads the page reads its name
+  if [ -n "$hostname" ] && [ "$hostname" != "$(hostname)" ]; then
+    hostname "$hostname"
+    /etc/page
+  fi
   if ! ip -4 addr show dev "$interface" | grep -q "inet $ip/$mask "; then
     ip -4 addr flush dev "$interface"
     ip addr add "$ip/$mask" dev "$interface"
@@ -122,10 +127,6 @@ bound | renew)
   [ -n "$domain" ] && echo "search $domain" >>/etc/resolv.conf.new
   for server in $dns; do echo "nameserver $server" >>/etc/resolv.conf.new; done
   mv /etc/resolv.conf.new /etc/resolv.conf
-  if [ -n "$hostname" ] && [ "$hostname" != "$(hostname)" ]; then
-    hostname "$hostname"
-    /etc/page
-  fi
   ;;
 esac
 exit 0
