@@ -41,6 +41,7 @@ interface Kept {
 async function runAll(site: Site, driver: Driver, from: number, count: number): Promise<Rest & Kept> {
   const held: Rest['held'] = []
   const kept: number[] = []
+  let told = driver.tally.problems.length
   let rest!: Rest
   for (let at = from; at < from + count; at += SLICE) {
     await driver.run(at, Math.min(SLICE, from + count - at))
@@ -53,10 +54,13 @@ async function runAll(site: Site, driver: Driver, from: number, count: number): 
     held.push(...rest.held)
     kept.push(rest.bytes)
     for (const one of rest.held) blame(driver, one)
-    if (values.progress)
+    if (values.progress) {
+      for (const { number, wrong } of driver.tally.problems.slice(told)) say(`  number ${number}: ${wrong}`)
+      told = driver.tally.problems.length
       say(
         `${Math.min(at + SLICE, from + count)} in ${seconds()} s, ${(rest.bytes / MIB).toFixed(1)} MiB kept, ${driver.tally.problems.length} problems, ${JSON.stringify(driver.tally.answers)}`,
       )
+    }
   }
   return { ...rest, held, most: Math.max(...kept), least: Math.min(...kept.slice(-2)) }
 }

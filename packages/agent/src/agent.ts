@@ -52,7 +52,7 @@ export interface AgentOptions {
   rekey?(data: unknown): Promise<unknown>
   config?: {
     /** Default 30 s. */
-    reconcileIntervalMs?: number
+    reconcileIntervalMs?: number | (() => number)
     /** How often old receipts and tombstones are removed. Default an hour. */
     pruneMs?: number
     /** How long `stop()` waits for running commands before it aborts them. Default 3 s. */

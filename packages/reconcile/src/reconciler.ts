@@ -35,8 +35,8 @@ export interface ReconcilerPorts {
   onStatus(status: Status): void
   /** What no status can tell: a host that can't be observed, a defect of a module. */
   onFault(error: unknown, where: Record<string, unknown>): void
-  /** A pass runs at least this often. */
-  intervalMs: number
+  /** A pass runs at least this often. A function is asked before each wait. */
+  intervalMs: number | (() => number)
 }
 
 export interface Blind {
@@ -193,8 +193,10 @@ class Loop implements Reconciler {
 
   #schedule(): void {
     const next = this.#backoff.next()
-    const untilRetryMs = next === undefined ? this.#p.intervalMs : Math.max(10, next - this.#p.timers.nowMs())
-    this.#timer = this.#p.timers.set(() => this.signal(), Math.min(this.#p.intervalMs, untilRetryMs))
+    const { intervalMs: interval, timers } = this.#p
+    const intervalMs = typeof interval === 'function' ? interval() : interval
+    const untilRetryMs = next === undefined ? intervalMs : Math.max(10, next - timers.nowMs())
+    this.#timer = timers.set(() => this.signal(), Math.min(intervalMs, untilRetryMs))
   }
 
   async #pass(only: ReadonlyMap<string, ReadonlySet<string>> | undefined): Promise<void> {

@@ -117,6 +117,7 @@ export function bench(nouns: string[], over: Over = {}, each: (noun: string) => 
   const ledger = new MemoryLedger()
   const time = new ManualTime()
   const told: Status[] = []
+  const interval = { ms: 30_000 }
   const faults: { error: unknown; where: Record<string, unknown> }[] = []
   const reconciler: Reconciler = createReconciler({
     modules: nouns.map((noun) => host.module(noun, { ...over, ...each(noun) })),
@@ -126,9 +127,9 @@ export function bench(nouns: string[], over: Over = {}, each: (noun: string) => 
     bootId: 'boot-1',
     onStatus: (status) => told.push(status),
     onFault: (error, where) => faults.push({ error, where }),
-    intervalMs: 30_000,
+    intervalMs: () => interval.ms,
   })
   const short = () =>
     told.splice(0).map((s) => `${s.noun} ${Number.parseInt(s.uuid, 16)} ${s.condition} ${canonicalJson(s.observed)}`)
-  return { host, ledger, time, told, faults, reconciler, short }
+  return { host, ledger, time, told, faults, reconciler, short, interval }
 }

@@ -182,6 +182,23 @@ describe('the loop', () => {
     expect(host.things.size).toBe(1)
   })
 
+  test('looks after as long as it is told before each wait', async () => {
+    const { host, ledger, reconciler, time, interval } = started(['vm'])
+    ledger.want('vm', id(1), 1)
+    interval.ms = 200_000
+    reconciler.start()
+    await settle()
+    host.things.clear()
+    interval.ms = 10_000
+    await time.advance(199_000)
+    expect(host.things.size).toBe(0)
+    await time.advance(1_000)
+    expect(host.things.size).toBe(1)
+    host.things.clear()
+    await time.advance(10_000)
+    expect(host.things.size).toBe(1)
+  })
+
   test('runs one pass at a time and one more for signals that came meanwhile', async () => {
     let passes = 0
     const { reconciler } = started(['vm'], {

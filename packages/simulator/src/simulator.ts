@@ -50,6 +50,12 @@ interface Machine {
 /** How many boot at once: enough to keep the controller busy, few enough that each is quick. */
 const BOOTS_AT_ONCE = 32
 
+/**
+ * Real hosts look after themselves each on its own CPUs; here one thread does it for all of them. Beyond a few hundred machines each
+ * looks less often than a real one, so that there is time left for what is asked of them.
+ */
+const reconcileIntervalMs = (machines: number) => Math.max(30_000, machines * 60)
+
 /** A machine is known by its address: wiped and brought again, it is the same one. */
 const machineIdOf = (address: string) => createHash('sha256').update(`simulated ${address}`).digest('hex').slice(0, 32)
 
@@ -182,6 +188,7 @@ export class Simulator {
       log,
       fetch: sources.fetch,
       sftp: this.#servers,
+      reconcileIntervalMs: () => reconcileIntervalMs(this.size),
       seen: (host) => {
         host.disk.totalBytes = machine.behaviour.diskBytes
         return { ...host, files: withStoresOf(host.files, (path) => this.#holding(path, address)) }

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { createConnection } from 'node:net'
-import { homedir } from 'node:os'
+import { homedir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { SkerryError } from '@skerry/contract'
 import { chosenExtensions, extensionsFingerprint, type Files, type Host, realHost } from '@skerry/host'
@@ -20,6 +20,8 @@ const CLI_MS = 30_000
 const TAIL_CHARS = 1_500
 const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin']
 const DIST = join(import.meta.dirname, '..')
+/** MiB that the simulator may use: each VM takes about 60 KiB of it, and Node's own limit is 4 GiB however much there is. */
+const HEAP_MIB = Math.floor(totalmem() / 2 / 1024 ** 2)
 
 interface Up {
   settings: SimulateSettings
@@ -97,7 +99,8 @@ async function startSimulator(up: Up, natsServer: string): Promise<void> {
   const child = spawn(
     process.execPath,
     [
-      ...['--enable-source-maps', '--max-semi-space-size=64', join(DIST, 'simulator/main.js')],
+      ...['--enable-source-maps', '--max-semi-space-size=64', `--max-old-space-size=${HEAP_MIB}`],
+      join(DIST, 'simulator/main.js'),
       ...['--state-dir', layout.root, '--http-port', String(httpPort), '--nats-port', String(natsPort)],
       ...['--nats-server', natsServer, '--controller', join(DIST, 'controller/main.js')],
       ...(plugins === null ? [] : ['--plugins', plugins]),

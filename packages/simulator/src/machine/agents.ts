@@ -87,7 +87,11 @@ export async function startAgent(kind: AgentKind, o: Starting): Promise<RunningA
     version: SKERRY_VERSION,
     inventory: () => parts.inventory(),
     ...(keys ? { rekey: (data: unknown) => keys.rekey(data) } : {}),
-    config: { drainMs: 100, ...(o.keep ? { pruneMs: o.keep.pruneMs } : {}) },
+    config: {
+      drainMs: 100,
+      ...(o.keep ? { pruneMs: o.keep.pruneMs } : {}),
+      ...(o.reconcileIntervalMs ? { reconcileIntervalMs: o.reconcileIntervalMs } : {}),
+    },
   })
   return {
     ...{ uuid, bus, signal: () => signal() },

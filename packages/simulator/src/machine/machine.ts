@@ -29,6 +29,8 @@ export interface FakeMachineOptions {
   timers?: Timers
   /** how long agents keep tombstones that were carried out, and how often they look; default: their own */
   keep?: { goneKeptMs: number; pruneMs: number }
+  /** how long agents leave their host unlooked-at at most; default: their own */
+  reconcileIntervalMs?: () => number
   /** wall clock at 0 of `timers`; default: so that it is right now */
   wallBegan?: number
   /** fetches images, and nothing else; default: the global one */
